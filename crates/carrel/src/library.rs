@@ -1,0 +1,438 @@
+//! The façade over the four siblings. Every interface - command line, web page, any API - calls this and nothing
+//! beneath it.
+//!
+//! The two straight lines of the design are `Library::read_files` (files on disk become searchable text, whose
+//! vectors [`Library::embed_pending`] makes afterwards) and [`Library::ask`] (a question becomes an answer with
+//! verified citations). Around them stand two background threads: one keeps the catalog in step with the folders
+//! ([`reconcile`]), the other makes vectors when nobody is asking ([`embed`]).
+
+mod batch;
+mod conversation;
+mod embed;
+mod error;
+mod gate;
+mod generator;
+mod mounts;
+mod reconcile;
+mod request;
+mod status;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use carrel_corpus::{ChunkId, Coverage, DocumentId, Embedder, FolderId, Generator, Passage};
+use carrel_generate::{AnswerRequest, Event, Stats};
+use carrel_index::{FileRecord, FileStamp, Filter, Index, IndexConfig, Query, Ranking, parse_query};
+use carrel_ingest::{Stamp, Workers, WorkersConfig};
+use carrel_models::{LocalEmbedder, Store};
+
+use crate::audit;
+use crate::config::Config;
+
+pub use conversation::{Conversation, ConversationSummary};
+pub use error::{Error, Kind};
+pub use generator::ModelStatus;
+pub use request::{AskEvent, AskRequest, Answered, DEFAULT_RESULTS, DocumentText, SearchRequest};
+pub use status::{FolderStatus, Phase, Progress, Status};
+
+
+use generator::GeneratorSlot;
+use batch::{Job, ReadFile};
+use gate::Gate;
+use reconcile::Wake;
+use status::Activity;
+
+/// Passages fetched for an answer; the answer keeps as many of them as its budget allows.
+const RETRIEVED: usize = 24;
+/// Of these, at most so many from one document, so that several voices are heard.
+const RETRIEVED_PER_DOCUMENT: usize = 10;
+/// Passages fetched from documents that the person pinned, ahead of all others.
+const RETRIEVED_PINNED: usize = 8;
+/// What was read becomes searchable at least this often while reading goes on.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of a document shown before and after a quoted span.
+const SURROUNDINGS: usize = 2000;
+
+/// The documents of one data directory: read, searched and asked about.
+///
+/// Blocking, and shared between threads in an [`Arc`]. One process at a time can have a data directory open.
+pub struct Library {
+    config: Config,
+    store: Store,
+    index: Index,
+    embedder: Arc<dyn Embedder>,
+    generator: GeneratorSlot,
+    workers: Workers,
+    gate: Gate,
+    activity: Activity,
+    stopping: AtomicBool,
+    wakes: Mutex<Option<mpsc::Sender<Wake>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Library {
+    /// Opens the data directory of `config`, bringing everything derived in it up to date with the catalog.
+    ///
+    /// The embedder is loaded here, since vectors of another one must not be searched; the generator is not.
+    pub fn open(config: Config) -> Result<Arc<Library>, Error> {
+        let store = Store::open(&config.models_dir)?;
+        let embedder: Arc<dyn Embedder> =
+            Arc::new(LocalEmbedder::load(&store, &config.embedder, config.threads)?);
+        let index = Index::open(IndexConfig {
+            directory: config.data_dir.clone(),
+            embedder: embedder.id().to_owned(),
+            dimensions: embedder.dimensions(),
+        })?;
+        let workers = Workers::new(WorkersConfig {
+            program: config.worker.0.clone(),
+            args: config.worker.1.clone(),
+            count: config.workers,
+            limits: config.limits.clone(),
+        });
+        Ok(Arc::new(Library {
+            generator: GeneratorSlot::new(&config),
+            store,
+            index,
+            embedder,
+            workers,
+            gate: Gate::default(),
+            activity: Activity::default(),
+            stopping: AtomicBool::new(false),
+            wakes: Mutex::new(None),
+            threads: Mutex::new(Vec::new()),
+            config,
+        }))
+    }
+
+    /// Begins to watch and read the folders and to make vectors, in the background, until [`Library::stop`].
+    pub fn start(self: &Arc<Self>) {
+        self.activity.started();
+        let (sender, receiver) = mpsc::channel();
+        *lock(&self.wakes) = Some(sender);
+        let reconcile = Arc::clone(self);
+        let embed = Arc::clone(self);
+        let mut threads = lock(&self.threads);
+        threads.push(spawn("reconcile", move || reconcile::run(&reconcile, &receiver)));
+        threads.push(spawn("embed", move || embed::run(&embed)));
+    }
+
+    /// Loads the generator in the background, so that the first question need not wait for it.
+    pub fn preload_generator(self: &Arc<Self>) {
+        let library = Arc::clone(self);
+        let thread = spawn("load-generator", move || {
+            // What goes wrong is kept in the slot, where status and the next question find it.
+            let _ = library.generator.get(&library.store);
+            library.activity.changed();
+        });
+        lock(&self.threads).push(thread);
+    }
+
+    /// Stops the background threads at a safe point and waits for them. Nothing that was read is lost.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(wakes) = lock(&self.wakes).take() {
+            // The thread may have ended already.
+            let _ = wakes.send(Wake::Stop);
+        }
+        self.gate.release_waiting();
+        self.activity.changed();
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a background thread panicked");
+            }
+        }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub fn embedder(&self) -> &dyn Embedder {
+        self.embedder.as_ref()
+    }
+
+    /// The generator; loads it where that has not been done.
+    pub fn generator(&self) -> Result<Arc<dyn Generator>, Error> {
+        self.generator.get(&self.store)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+// The first straight line: file on disk -> Document -> Chunks -> committed in the catalog -> vectors -> visible.
+impl Library {
+    /// Reads files side by side, commits them a few at a time, each batch in one transaction, and publishes what was
+    /// committed about once a second. A file that cannot be read is committed with the outcome that says why.
+    ///
+    /// # Errors
+    /// When the catalog or the indexes cannot be written; never because of a file.
+    fn read_files(&self, jobs: &[Job]) -> Result<(), Error> {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let (sender, read) = mpsc::sync_channel(2 * self.config.workers);
+            for _ in 0..self.config.workers.min(jobs.len()) {
+                let (sender, next) = (sender.clone(), &next);
+                scope.spawn(move || {
+                    while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if self.keep_going().is_break() || sender.send(self.read(job)).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut published = Instant::now();
+            while let Some(batch) = batch::collect(&read) {
+                self.index.put_many(&batch::readings(&batch))?;
+                self.activity.files_done(batch.len());
+                if published.elapsed() >= PUBLISH_EVERY {
+                    self.publish()?;
+                    published = Instant::now();
+                }
+            }
+            self.publish()
+        })
+    }
+
+    /// One file, its members, and the chunks of each.
+    fn read(&self, job: &Job) -> ReadFile {
+        let document = self.workers.extract(&carrel_ingest::path_from_stored(&job.path));
+        ReadFile::new(job, document, |document| {
+            let chunks =
+                carrel_ingest::chunk(document, &self.config.chunks, &|text| self.embedder.count_tokens(text));
+            let text = |chunk| carrel_ingest::embedding_text(&document.title, chunk, &document.text);
+            let texts = chunks.iter().map(text).collect();
+            (chunks, texts)
+        })
+    }
+
+    /// Makes vectors for up to `limit` chunks that have none, and commits them. Gives the number made, 0 when
+    /// every chunk has its vector.
+    ///
+    /// Waits between small batches while a question is being answered.
+    pub fn embed_pending(&self, limit: usize) -> Result<usize, Error> {
+        let mut pending: Vec<(ChunkId, String)> = self.index.pending_vectors(limit)?;
+        // Texts of a batch are padded to its longest.
+        pending.sort_by_key(|(_, text)| text.len());
+        let mut vectors = Vec::with_capacity(pending.len());
+        for batch in pending.chunks(embed::BATCH) {
+            self.gate.wait_until_quiet();
+            if self.is_stopping() {
+                break;
+            }
+            let texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
+            let made = self.embedder.passages(&texts)?;
+            vectors.extend(batch.iter().map(|(chunk, _)| *chunk).zip(made));
+        }
+        self.index.put_vectors(&vectors)?;
+        Ok(vectors.len())
+    }
+
+    /// Makes everything committed so far visible in search.
+    pub fn publish(&self) -> Result<(), Error> {
+        self.index.publish()?;
+        self.activity.changed();
+        Ok(())
+    }
+}
+
+// The second straight line: question -> query vector + terms -> Passages -> prompt -> tokens -> Answer.
+impl Library {
+    /// Answers a question from the documents, telling `sink` of each step: first the passages, before any model
+    /// has written a word, then text and checked claims as they come. Breaking from `sink` ends the answer early.
+    pub fn ask(
+        &self,
+        request: &AskRequest,
+        sink: &mut dyn FnMut(AskEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Answered, Error> {
+        let _quiet = self.gate.enter();
+        let asked = Instant::now();
+        let history = self.history(request.conversation.as_deref())?;
+        let filter = self.filter(request)?;
+        let question = self.standalone_question(&history, &request.question, sink)?;
+        let passages = self.retrieve(&question, &filter, &request.pinned)?;
+        let coverage = self.index.coverage(&filter)?;
+        let heard = sink(AskEvent::Passages { passages: &passages, coverage: &coverage });
+        let generator = match heard {
+            ControlFlow::Continue(()) => self.loaded_generator(sink)?,
+            ControlFlow::Break(()) => return Err(Error::Cancelled),
+        };
+        let answer_request = AnswerRequest {
+            question: &question,
+            history: &history,
+            passages: &passages,
+            coverage,
+            config: &self.config.answers,
+        };
+        let mut first_token = None;
+        let (answer, stats) =
+            carrel_generate::answer(&answer_request, &*generator, &*self.embedder, &mut |event| match event {
+                Event::Delta(text) => {
+                    first_token.get_or_insert_with(|| asked.elapsed().as_secs_f64());
+                    sink(AskEvent::Delta(text))
+                }
+                Event::Claim(claim) => sink(AskEvent::Claim(claim)),
+                Event::Note(note) => sink(AskEvent::Note(note)),
+                Event::Rewritten(question) => sink(AskEvent::Rewritten(question)),
+            })?;
+        let mut answered = Answered {
+            question: request.question.clone(),
+            answer,
+            conversation: None,
+            model: generator.id().to_owned(),
+            seconds_to_first_token: first_token,
+            tokens_per_second: tokens_per_second(&stats),
+        };
+        if request.remember {
+            answered.conversation = Some(self.remember(request, &answered)?);
+            audit::record(&self.index, &answered)?;
+        }
+        Ok(answered)
+    }
+
+    /// The passages that bear on `question`, best first: those of pinned documents ahead of all others.
+    fn retrieve(
+        &self,
+        question: &str,
+        filter: &Filter,
+        pinned: &[DocumentId],
+    ) -> Result<Vec<Passage>, Error> {
+        let query = Query {
+            text: question.to_owned(),
+            vector: Some(self.embedder.query(question)?),
+            filter: filter.clone(),
+            limit: RETRIEVED,
+            ranking: Ranking::Hybrid,
+            per_document: Some(RETRIEVED_PER_DOCUMENT),
+            collapse_duplicates: true,
+        };
+        let mut passages = Vec::new();
+        if !pinned.is_empty() {
+            let filter = Filter { documents: pinned.to_vec(), ..filter.clone() };
+            passages = self.index.search(&Query { filter, limit: RETRIEVED_PINNED, ..query.clone() })?;
+        }
+        for passage in self.index.search(&query)? {
+            if passages.iter().all(|other| other.chunk != passage.chunk) {
+                passages.push(passage);
+            }
+        }
+        Ok(passages)
+    }
+}
+
+// Looking things up.
+impl Library {
+    /// The passages that best match a query, which may contain `"exact phrases"`, `-word`, `file:`, `type:`,
+    /// `after:` and `before:`.
+    pub fn search(&self, request: &SearchRequest) -> Result<Vec<Passage>, Error> {
+        let _quiet = self.gate.enter();
+        let vector = match request.ranking {
+            Ranking::Keywords => None,
+            Ranking::Hybrid | Ranking::Vectors => {
+                Some(self.embedder.query(&parse_query(&request.query).words)?)
+            }
+        };
+        let folders = self.prefixes(&request.folders, &request.paths)?;
+        Ok(self.index.search(&Query {
+            text: request.query.clone(),
+            vector,
+            filter: Filter { folders, ..Filter::default() },
+            limit: request.limit,
+            ranking: request.ranking,
+            per_document: None,
+            collapse_duplicates: true,
+        })?)
+    }
+
+    /// The ledger: every file with its outcome, members of containers after their container.
+    pub fn files(&self, folder: Option<FolderId>) -> Result<Vec<FileRecord>, Error> {
+        let mut files = self.index.files()?;
+        if let Some(folder) = folder {
+            let prefixes = self.prefixes(&[folder], &[])?;
+            files.retain(|file| prefixes.iter().any(|prefix| is_within(&file.path, prefix)));
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// How much of what `filter` names can be searched.
+    pub fn coverage(&self, filter: &Filter) -> Result<Coverage, Error> {
+        Ok(self.index.coverage(filter)?)
+    }
+
+    /// What the ledger says of one document.
+    pub fn document(&self, id: DocumentId) -> Result<FileRecord, Error> {
+        Ok(self.index.document(id)?.record)
+    }
+
+    /// A span of a document with about two thousand characters on each side of it.
+    pub fn document_text(&self, id: DocumentId, start: usize, end: usize) -> Result<DocumentText, Error> {
+        let stored = self.index.document(id)?;
+        Ok(DocumentText::around(&stored, start, end, SURROUNDINGS))
+    }
+
+    fn filter(&self, request: &AskRequest) -> Result<Filter, Error> {
+        Ok(Filter {
+            folders: self.prefixes(&request.folders, &request.paths)?,
+            exclude: request.excluded.clone(),
+            ..Filter::default()
+        })
+    }
+
+    /// Path prefixes of the named folders, and the given ones.
+    fn prefixes(&self, folders: &[FolderId], paths: &[String]) -> Result<Vec<String>, Error> {
+        let mut prefixes = paths.to_vec();
+        if !folders.is_empty() {
+            let known = self.index.folders()?;
+            for wanted in folders {
+                let folder = known.iter().find(|folder| folder.id == *wanted);
+                prefixes.push(folder.ok_or(Error::NoSuchFolder)?.path.clone());
+            }
+        }
+        Ok(prefixes)
+    }
+}
+
+fn file_stamp(path: &str, stamp: &Stamp, hash: [u8; 32]) -> FileStamp {
+    FileStamp {
+        path: path.to_owned(),
+        size: stamp.size,
+        modified_ns: stamp.modified_ns,
+        inode: stamp.inode,
+        hash,
+    }
+}
+
+/// Whether `path` is `folder` or lies inside it.
+fn is_within(path: &str, folder: &str) -> bool {
+    Path::new(path).starts_with(folder)
+}
+
+fn tokens_per_second(stats: &Stats) -> Option<f64> {
+    (stats.output_tokens > 1 && stats.decode_seconds > 0.0)
+        .then(|| stats.output_tokens as f64 / stats.decode_seconds)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(8 << 20)
+        .spawn(work)
+        .expect("the system gives a thread")
+}
+
+/// Locks, also after a panic elsewhere: what is guarded here is replaced whole, never left half written.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,333 @@
+//! Finds, for a sentence that a model wrote, the sentences of the passages that say it.
+//!
+//! The model's own `[2]` is only a hint: small models number at random. Citations are found from the words, and
+//! a citation never points outside the passages of the prompt.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use carrel_corpus::{Citation, Embedder, Passage, Support};
+
+use crate::Error;
+use crate::evidence::{Evidence, denied};
+use crate::facts::{Fact, Found, facts, names, stated};
+use crate::support::{Features, THRESHOLD, probability};
+use crate::text::{ANTONYMS, dot, tokens};
+use crate::words::{content_stems, content_words};
+
+/// The verdict on one claim.
+pub(crate) struct Checked {
+    pub support: Support,
+    pub citations: Vec<Citation>,
+    /// Probability of support by the best stretch.
+    pub score: f32,
+    /// Weighted share of the question's words in the claim or around its evidence, to tell a stray sentence.
+    pub relevance: f32,
+    pub features: Features,
+}
+
+/// A stretch of consecutive sentences of one passage.
+#[derive(Clone, Debug, PartialEq)]
+struct Stretch {
+    sentences: Range<usize>,
+    features: Features,
+    score: f32,
+}
+
+/// A claim in the form in which it is compared.
+struct Claim {
+    stems: BTreeSet<String>,
+    new: BTreeSet<String>,
+    pairs: Vec<(String, String)>,
+    facts: Vec<Found>,
+    names: BTreeSet<String>,
+    denied: BTreeSet<String>,
+    vector: Vec<f32>,
+}
+
+pub(crate) struct Aligner<'a> {
+    evidence: Evidence<'a>,
+    embedder: &'a dyn Embedder,
+    question: String,
+    question_stems: BTreeSet<String>,
+    question_facts: Vec<Found>,
+}
+
+/// Sentences whose vectors are compared with a claim's; more only where words alone find nothing.
+const CANDIDATES: usize = 8;
+/// How much of the claim's words a candidate must hold for the words to be trusted to find the evidence.
+const TELLING: f32 = 0.35;
+/// What a longer stretch must gain to be preferred to a shorter one.
+const GAIN: f32 = 0.08;
+/// A claim of fewer words is read together with the question that it answers.
+const FRAGMENT: usize = 8;
+
+impl<'a> Aligner<'a> {
+    pub fn new(passages: &'a [Passage], question: &str, embedder: &'a dyn Embedder) -> Aligner<'a> {
+        Aligner {
+            evidence: Evidence::new(passages),
+            embedder,
+            question: question.to_owned(),
+            question_stems: content_stems(question),
+            question_facts: facts(question),
+        }
+    }
+
+    /// Checks one sentence. `hints` are the passage numbers that the model wrote behind it.
+    pub fn check(&mut self, sentence: &str, hints: &[usize]) -> Result<Checked, Error> {
+        let bare = without_list_marker(sentence);
+        if says_nothing(bare) {
+            return Ok(Checked::nothing());
+        }
+        let claim = self.read(bare)?;
+        let candidates = self.candidates(&claim);
+        self.evidence.embed(&candidates, self.embedder)?;
+        let Some(best) = self.best(&claim, &candidates, hints) else {
+            return Ok(Checked { support: Support::Unsupported, ..Checked::nothing() });
+        };
+        let stretches = self.complete(&claim, best, &candidates);
+        let features = self.features(&claim, &stretches);
+        let score = probability(&features);
+        let supported = score >= THRESHOLD && !features.fails_to_the_letter();
+        Ok(Checked {
+            support: if supported { Support::Supported } else { Support::Unsupported },
+            citations: if supported { self.citations(&stretches) } else { Vec::new() },
+            score,
+            relevance: self.relevance(&claim, &features),
+            features,
+        })
+    }
+
+    fn read(&self, text: &str) -> Result<Claim, Error> {
+        let words = tokens(text);
+        let fragment = words.len() < FRAGMENT && !self.question.is_empty();
+        let found = facts(text);
+        let content = content_words(text, &found);
+        let whole = if fragment { format!("{} {text}", self.question) } else { text.to_owned() };
+        let vector = self.embedder.passages(&[&whole])?.pop().unwrap_or_default();
+        let stems: BTreeSet<String> = content.iter().cloned().collect();
+        let new: BTreeSet<String> = stems.difference(&self.question_stems).cloned().collect();
+        let named = if self.evidence.capitals_are_common {
+            BTreeSet::new()
+        } else {
+            names(text, |stem| self.evidence.named.contains(stem))
+        };
+        let facts = found
+            .into_iter()
+            .filter(|found| !stated(&found.fact, &self.question_facts))
+            .filter(|found| !matches!(found.fact, Fact::Number { small_word: true, .. }))
+            .collect();
+        Ok(Claim {
+            // A bare "yes" stands for what was asked.
+            stems: if stems.is_empty() { self.question_stems.clone() } else { stems },
+            new,
+            pairs: content.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
+            facts,
+            names: named.difference(&self.question_stems).cloned().collect(),
+            denied: denied(text),
+            vector,
+        })
+    }
+
+    /// The citable sentences that share most with the claim; all of them where no one shares enough.
+    fn candidates(&self, claim: &Claim) -> Vec<usize> {
+        let mut ranked: Vec<(f32, usize)> = (0..self.evidence.sentences.len())
+            .filter(|&index| self.evidence.sentences[index].citable)
+            .map(|index| (self.lexical(claim, index), index))
+            .collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        if ranked.first().is_some_and(|best| best.0 >= TELLING) {
+            ranked.truncate(CANDIDATES);
+        }
+        ranked.into_iter().map(|(_, index)| index).collect()
+    }
+
+    fn lexical(&self, claim: &Claim, index: usize) -> f32 {
+        let sentence = &self.evidence.sentences[index];
+        let weights = &self.evidence.weights;
+        let held = |stem: &str| sentence.stems.contains(stem);
+        let all = weights.coverage(claim.stems.iter(), held).unwrap_or(0.0);
+        let new = weights.coverage(claim.new.iter(), held).unwrap_or(all);
+        let asked = weights.coverage(self.question_stems.iter(), held).unwrap_or(0.0);
+        0.6 * new + 0.3 * all + 0.1 * asked
+    }
+
+    /// The shortest stretch around a candidate that carries the claim best.
+    fn best(&self, claim: &Claim, candidates: &[usize], hints: &[usize]) -> Option<Stretch> {
+        let mut best: Option<(f32, Stretch)> = None;
+        for &index in candidates {
+            for sentences in self.stretches(index) {
+                let length = sentences.len();
+                let stretch = self.stretch(claim, sentences);
+                let hinted = hints.contains(&(self.evidence.sentences[index].passage + 1));
+                let letter = if stretch.features.fails_to_the_letter() { 0.3 } else { 0.0 };
+                let value = stretch.score + if hinted { 0.02 } else { 0.0 } - letter - GAIN * (length - 1) as f32
+                    + 0.15 * stretch.features.question;
+                if best.as_ref().is_none_or(|(held, _)| value > *held + 1e-6) {
+                    best = Some((value, stretch));
+                }
+            }
+        }
+        best.map(|(_, stretch)| stretch)
+    }
+
+    /// Runs of up to three citable sentences of one passage that begin or end with `index`.
+    fn stretches(&self, index: usize) -> Vec<Range<usize>> {
+        let inside = self.evidence.surroundings[self.evidence.sentences[index].passage].sentences.clone();
+        [index..index + 1, index..index + 2, index.wrapping_sub(1)..index + 1, index..index + 3]
+            .into_iter()
+            .filter(|range| range.start >= inside.start && range.end <= inside.end && range.start < range.end)
+            .filter(|range| range.clone().all(|at| self.evidence.sentences[at].citable))
+            .collect()
+    }
+
+    fn stretch(&self, claim: &Claim, sentences: Range<usize>) -> Stretch {
+        let mut stretch = Stretch { sentences, features: Features::default(), score: 0.0 };
+        stretch.features = self.features(claim, std::slice::from_ref(&stretch));
+        stretch.score = probability(&stretch.features);
+        stretch
+    }
+
+    /// Adds a second stretch where the first leaves something to the letter, or much of the words, open.
+    fn complete(&self, claim: &Claim, best: Stretch, candidates: &[usize]) -> Vec<Stretch> {
+        let held = best.features;
+        if held.new_words > 0.75 && !held.fails_to_the_letter() {
+            return vec![best];
+        }
+        let mut added: Option<(f32, Stretch)> = None;
+        for &index in candidates {
+            if best.sentences.contains(&index) {
+                continue;
+            }
+            let second = self.stretch(claim, index..index + 1);
+            let both = self.features(claim, &[best.clone(), second.clone()]);
+            let repaired = held.fails_to_the_letter() && !both.fails_to_the_letter();
+            let gain = both.new_words - held.new_words;
+            if (repaired && gain > 0.0 || gain > 0.2) && added.as_ref().is_none_or(|(most, _)| gain > *most) {
+                added = Some((gain, second));
+            }
+        }
+        std::iter::once(best).chain(added.map(|(_, second)| second)).collect()
+    }
+
+    fn features(&self, claim: &Claim, stretches: &[Stretch]) -> Features {
+        let indices: Vec<usize> = stretches.iter().flat_map(|stretch| stretch.sentences.clone()).collect();
+        let all = |index: &usize| &self.evidence.sentences[*index];
+        let weights = &self.evidence.weights;
+        let held = |stem: &str| indices.iter().any(|index| all(index).stems.contains(stem));
+        let around: Vec<&crate::evidence::Surroundings> =
+            indices.iter().map(|index| &self.evidence.surroundings[all(index).passage]).collect();
+        let near = |stem: &str| held(stem) || around.iter().any(|near| near.header.contains(stem));
+        let words = weights.coverage(claim.stems.iter(), near).unwrap_or(0.0);
+        let pairs = claim.pairs.iter().filter(|pair| indices.iter().any(|i| all(i).pairs.contains(pair))).count();
+        let similarity = indices
+            .iter()
+            .filter_map(|&index| self.evidence.vector(index))
+            .map(|vector| dot(vector, &claim.vector))
+            .fold(0.0, f32::max);
+        let stated_here = |found: &Found| {
+            indices.iter().any(|index| stated(&found.fact, &all(index).facts))
+                || around.iter().any(|near| is_date(&found.fact) && stated(&found.fact, &near.facts))
+        };
+        let name_here = |stem: &String| around.iter().any(|near| near.all.contains(stem));
+        Features {
+            words,
+            new_words: weights.coverage(claim.new.iter(), held).unwrap_or(words),
+            pairs: if claim.pairs.is_empty() { words } else { pairs as f32 / claim.pairs.len() as f32 },
+            similarity,
+            question: self.asked(&indices),
+            denied: self.denied(claim, &indices),
+            antonym: self.opposed(claim, &held),
+            fact_missing: !claim.facts.iter().all(stated_here),
+            name_missing: !claim.names.iter().all(name_here),
+        }
+    }
+
+    /// Share of the question's words around the stretch: in it, in its neighbours or its headings.
+    fn asked(&self, indices: &[usize]) -> f32 {
+        let near = |stem: &str| {
+            indices.iter().any(|&index| {
+                let surroundings = &self.evidence.surroundings[self.evidence.sentences[index].passage];
+                let first = index.saturating_sub(1).max(surroundings.sentences.start);
+                let last = (index + 2).min(surroundings.sentences.end);
+                surroundings.header.contains(stem)
+                    || self.evidence.sentences[first..last].iter().any(|s| s.stems.contains(stem))
+            })
+        };
+        self.evidence.weights.coverage(self.question_stems.iter(), near).unwrap_or(0.0)
+    }
+
+    /// Whether a word that one of the two denies is said by the other.
+    fn denied(&self, claim: &Claim, indices: &[usize]) -> bool {
+        indices.iter().map(|&index| &self.evidence.sentences[index]).any(|sentence| {
+            let denies = |stem: &String| claim.stems.contains(stem) && !claim.denied.contains(stem);
+            let denied = |stem: &String| sentence.stems.contains(stem) && !sentence.denied.contains(stem);
+            sentence.denied.iter().any(denies) || claim.denied.iter().any(denied)
+        })
+    }
+
+    fn opposed(&self, claim: &Claim, held: &impl Fn(&str) -> bool) -> bool {
+        let says = |stem: &str| claim.stems.contains(stem);
+        ANTONYMS.iter().any(|(a, b)| {
+            let crossed = |x: &str, y: &str| says(x) && !says(y) && held(y) && !held(x);
+            crossed(a, b) || crossed(b, a)
+        })
+    }
+
+    fn relevance(&self, claim: &Claim, features: &Features) -> f32 {
+        let said = |stem: &str| claim.stems.contains(stem);
+        let own = self.evidence.weights.coverage(self.question_stems.iter(), said).unwrap_or(1.0);
+        own.max(if features.new_words > 0.3 { features.question } else { 0.0 })
+    }
+
+    fn citations(&self, stretches: &[Stretch]) -> Vec<Citation> {
+        stretches.iter().map(|stretch| self.evidence.citation(stretch.sentences.clone())).collect()
+    }
+}
+
+impl Checked {
+    fn nothing() -> Checked {
+        Checked {
+            support: Support::NotAClaim,
+            citations: Vec::new(),
+            score: 0.0,
+            relevance: 0.0,
+            features: Features::default(),
+        }
+    }
+}
+
+fn is_date(fact: &Fact) -> bool {
+    matches!(fact, Fact::Date { .. })
+}
+
+fn without_list_marker(sentence: &str) -> &str {
+    let trimmed = sentence.trim_start_matches(|c: char| "-*•·–#> ".contains(c));
+    let digits = trimmed.bytes().take_while(u8::is_ascii_digit).count();
+    match trimmed.as_bytes().get(digits) {
+        Some(b'.' | b')') if (1..=2).contains(&digits) && trimmed[digits + 1..].starts_with(' ') => {
+            trimmed[digits + 1..].trim_start()
+        }
+        _ => trimmed,
+    }
+}
+
+/// Openings of sentences that state nothing.
+const PLEASANTRIES: [&str; 18] = [
+    "here is", "here are", "here's", "sure", "certainly", "of course", "based on the passage", "based on the document",
+    "based on the information provided", "according to the passages", "according to the documents", "i hope",
+    "let me know", "please let me", "thank you", "you're welcome", "the answer is as follows", "in summary:",
+];
+
+/// Whether there is nothing in the sentence that could be checked.
+fn says_nothing(sentence: &str) -> bool {
+    let lower = sentence.trim().to_lowercase();
+    if lower.chars().all(|c| !c.is_alphanumeric()) {
+        return true;
+    }
+    let lead_in = lower.ends_with(':') && lower.split_whitespace().count() <= 14 && facts(sentence).is_empty();
+    let pleasant = PLEASANTRIES.iter().any(|opening| lower.starts_with(opening))
+        && lower.split_whitespace().count() <= 12
+        && (lower.ends_with([':', '!']) || content_stems(sentence).len() <= 3);
+    lead_in || pleasant
+}

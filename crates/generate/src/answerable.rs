@@ -1,0 +1,191 @@
+//! Whether the passages can answer the question at all, judged before the model writes a word.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use carrel_corpus::{Embedder, Passage};
+
+use crate::Error;
+use crate::evidence::{Evidence, denied};
+use crate::facts::{Fact, facts, names, stated};
+use crate::support::logistic;
+use crate::text::{ANTONYMS, dot, tokens};
+use crate::words::content_stems;
+
+/// How strongly retrieval bears on a question. All from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Strength {
+    /// Weighted share of the question's words that the best single sentence holds.
+    pub sentence: f32,
+    /// The same over the best sentence with its neighbours and headings.
+    pub stretch: f32,
+    /// The same over the best whole passage.
+    pub passage: f32,
+    /// Cosine between question and best sentence.
+    pub similarity: f32,
+    /// Share of the question's names and figures that no passage holds.
+    pub missing: f32,
+    /// Share of the question's names and figures that the best stretch does not hold.
+    pub far: f32,
+    /// Weight of the heaviest word of the question that the best passage does not hold, against the heaviest of all.
+    pub heaviest: f32,
+    /// 1 where the question asks for a number, a date or a name and the best stretch holds none that is new.
+    pub untyped: f32,
+    /// 1 where a word of the question is denied, or meets its opposite, in the best stretch.
+    pub opposed: f32,
+}
+
+impl Strength {
+    /// All of them, in the order of the constants below.
+    pub fn row(&self) -> [f32; 9] {
+        [
+            self.sentence,
+            self.stretch,
+            self.passage,
+            self.similarity,
+            self.missing,
+            self.far,
+            self.heaviest,
+            self.untyped,
+            self.opposed,
+        ]
+    }
+}
+
+const BIAS: f32 = -2.2;
+const FACTORS: [f32; 9] = [0.5, 2.0, 1.5, 3.0, -2.0, -0.5, -0.5, -0.7, -0.7];
+
+/// Probability that the passages hold the answer.
+pub(crate) fn probability(strength: &Strength) -> f32 {
+    logistic(BIAS + strength.row().iter().zip(FACTORS).map(|(feature, factor)| feature * factor).sum::<f32>())
+}
+
+pub(crate) fn strength(
+    question: &str,
+    evidence: &mut Evidence,
+    embedder: &dyn Embedder,
+) -> Result<Strength, Error> {
+    let asked = content_stems(question);
+    let query = embedder.query(question)?;
+    let mut ranked = ranked(&asked, evidence);
+    ranked.truncate(CANDIDATES);
+    let best: Vec<usize> = ranked.iter().map(|candidate| candidate.sentence).collect();
+    evidence.embed(&best, embedder)?;
+    let near = |candidate: &Candidate| {
+        evidence.vector(candidate.sentence).map_or(0.0, |vector| dot(vector, &query).max(0.0))
+    };
+    let Some(chosen) = ranked.iter().max_by(|a, b| {
+        let value = |candidate: &Candidate| candidate.stretch + near(candidate);
+        value(a).total_cmp(&value(b)).then(b.sentence.cmp(&a.sentence))
+    }) else {
+        return Ok(Strength::default());
+    };
+    let around = &evidence.surroundings[evidence.sentences[chosen.sentence].passage];
+    let coverage = |held: &BTreeSet<String>| {
+        evidence.weights.coverage(asked.iter(), |stem| held.contains(stem)).unwrap_or(0.0)
+    };
+    let passages = evidence.surroundings.iter().map(|around| coverage(&around.all));
+    Ok(Strength {
+        sentence: ranked.iter().map(|c| coverage(&evidence.sentences[c.sentence].stems)).fold(0.0, f32::max),
+        stretch: chosen.stretch,
+        passage: passages.fold(0.0, f32::max),
+        similarity: ranked
+            .iter()
+            .map(near)
+            .chain(evidence.passages.iter().filter_map(|passage: &Passage| passage.similarity))
+            .fold(0.0, f32::max),
+        missing: missing(question, evidence, 0..evidence.sentences.len()),
+        far: missing(question, evidence, chosen.window.clone()),
+        heaviest: heaviest(&asked, evidence, &around.all),
+        untyped: f32::from(u8::from(untyped(question, &asked, evidence, chosen.window.clone()))),
+        opposed: f32::from(u8::from(opposed(question, &asked, evidence, chosen.window.clone()))),
+    })
+}
+
+/// Sentences whose vectors are compared with the question's.
+const CANDIDATES: usize = 12;
+
+/// A sentence with its neighbours.
+struct Candidate {
+    sentence: usize,
+    window: Range<usize>,
+    stretch: f32,
+}
+
+/// Citable sentences by how much of the question stands around them.
+fn ranked(asked: &BTreeSet<String>, evidence: &Evidence) -> Vec<Candidate> {
+    let mut ranked = Vec::new();
+    for around in &evidence.surroundings {
+        for sentence in around.sentences.clone().filter(|&index| evidence.sentences[index].citable) {
+            let window = sentence.saturating_sub(1).max(around.sentences.start)
+                ..(sentence + 2).min(around.sentences.end);
+            let near = &evidence.sentences[window.clone()];
+            let held = |stem: &str| near.iter().any(|s| s.stems.contains(stem)) || around.header.contains(stem);
+            let stretch = evidence.weights.coverage(asked.iter(), held).unwrap_or(0.0);
+            ranked.push(Candidate { sentence, window, stretch });
+        }
+    }
+    ranked.sort_by(|a, b| b.stretch.total_cmp(&a.stretch).then(a.sentence.cmp(&b.sentence)));
+    ranked
+}
+
+/// Share of the question's names and figures that occur neither in these sentences nor around them.
+fn missing(question: &str, evidence: &Evidence, sentences: Range<usize>) -> f32 {
+    let named = names(question, |stem| evidence.named.contains(stem));
+    let figures = facts(question);
+    let all = named.len() + figures.len();
+    if all == 0 {
+        return 0.0;
+    }
+    let held = &evidence.sentences[sentences];
+    let header = |stem: &String| {
+        held.iter().any(|sentence| evidence.surroundings[sentence.passage].header.contains(stem))
+    };
+    let absent_names =
+        named.iter().filter(|stem| !held.iter().any(|s| s.stems.contains(*stem)) && !header(stem)).count();
+    let absent_figures =
+        figures.iter().filter(|found| !held.iter().any(|s| stated(&found.fact, &s.facts))).count();
+    (absent_names + absent_figures) as f32 / all as f32
+}
+
+fn heaviest(asked: &BTreeSet<String>, evidence: &Evidence, held: &BTreeSet<String>) -> f32 {
+    let weight = |stem: &&String| evidence.weights.weight(stem);
+    let most = asked.iter().map(|stem| weight(&stem)).fold(0.0, f32::max);
+    let absent = asked.iter().filter(|stem| !held.contains(*stem)).map(|stem| weight(&stem)).fold(0.0, f32::max);
+    if most > 0.0 { absent / most } else { 0.0 }
+}
+
+/// Whether the question asks for a kind of thing that the sentences do not hold.
+fn untyped(question: &str, asked: &BTreeSet<String>, evidence: &Evidence, sentences: Range<usize>) -> bool {
+    let lower = question.to_lowercase();
+    let given = facts(question);
+    let held = &evidence.sentences[sentences.clone()];
+    let new_fact = |wanted: fn(&Fact) -> bool| {
+        held.iter().flat_map(|s| &s.facts).any(|found| wanted(&found.fact) && !given.contains(found))
+    };
+    if ["how many", "how much", "what percent", "wie viele", "wieviel", "cuánt", "combien"].iter().any(|w| lower.contains(w))
+    {
+        return !new_fact(|fact| matches!(fact, Fact::Number { .. }));
+    }
+    if ["when ", "what year", "which year", "what date", "wann ", "cuándo", "quand "].iter().any(|w| lower.contains(w)) {
+        return !new_fact(|_| true);
+    }
+    if lower.starts_with("who ") || lower.contains(" who ") || lower.starts_with("wer ") {
+        let new_name = |index: usize| {
+            names(evidence.text(index), |stem| evidence.named.contains(stem)).iter().any(|stem| !asked.contains(stem))
+        };
+        return !sentences.clone().any(new_name);
+    }
+    false
+}
+
+/// Whether the sentences deny a word of the question, or hold its opposite instead of it.
+fn opposed(question: &str, asked: &BTreeSet<String>, evidence: &Evidence, sentences: Range<usize>) -> bool {
+    let held = &evidence.sentences[sentences];
+    let own_denied = denied(question);
+    let says = |stem: &str| held.iter().any(|sentence| sentence.stems.contains(stem));
+    let mine: BTreeSet<String> = tokens(question).into_iter().map(|token| token.stem).collect();
+    let crossed = |a: &str, b: &str| mine.contains(a) && !mine.contains(b) && says(b) && !says(a);
+    ANTONYMS.iter().any(|(a, b)| crossed(a, b) || crossed(b, a))
+        || held.iter().flat_map(|s| &s.denied).any(|stem| asked.contains(stem) && !own_denied.contains(stem))
+}

@@ -1,0 +1,115 @@
+//! Follow-up questions: whether one leans on what was said before, and what it means standing alone.
+
+use std::collections::BTreeSet;
+
+use carrel_corpus::{Embedder, Generator};
+
+use crate::text::{dot, tokens};
+use crate::words::content_stems;
+use crate::{Error, Turn, prompt};
+
+/// Words that point back. `it` and `there` also stand in questions that need nothing, so they count only
+/// where the question names little of its own.
+const BACKWARD: [&str; 46] = [
+    "it", "its", "they", "them", "their", "theirs", "he", "she", "him", "his", "her", "hers", "this", "that", "these",
+    "those", "there", "then", "same", "former", "latter", "one", "ones", "else", "other", "others", "er", "sie", "es",
+    "ihr", "dies", "diese", "dieser", "dort", "davon", "ella", "ellos", "eso", "esto", "il", "elle", "ils", "cela",
+    "celui", "ceux", "y",
+];
+const OPENINGS: [&str; 18] = [
+    "and ", "and?", "but ", "so ", "what about", "how about", "why?", "why not", "when?", "where?", "who?", "how?",
+    "und ", "was ist mit", "y ", "et ", "tell me more", "more ",
+];
+
+/// Whether a question cannot be understood without the turns before it.
+pub fn leans_on_history(question: &str) -> bool {
+    let lower = question.trim().to_lowercase();
+    if OPENINGS.iter().any(|opening| lower.starts_with(opening)) {
+        return true;
+    }
+    let words = tokens(question);
+    let content = words.iter().filter(|token| token.content).count();
+    let named = words.iter().skip(1).any(|token| token.capital && token.content);
+    let backward = words
+        .iter()
+        .map(|token| question[token.range.clone()].to_lowercase())
+        .any(|word| BACKWARD.contains(&word.as_str()));
+    (backward && (!named || content <= 3)) || content <= 1 && !named
+}
+
+/// The question as it reads without the conversation, or `None` where it already stands alone.
+///
+/// The model rewrites only a question that points back, and its rewriting is kept only if it adds nothing
+/// that nobody said; otherwise the subject of the turn before is put beside the question.
+///
+/// # Errors
+/// Fails when the generator does.
+pub fn standalone_question(
+    history: &[Turn],
+    question: &str,
+    generator: &dyn Generator,
+) -> Result<Option<String>, Error> {
+    let Some(last) = history.last() else { return Ok(None) };
+    if !leans_on_history(question) {
+        return Ok(None);
+    }
+    let answer: String = last.answer.chars().take(300).collect();
+    let instruction = format!(
+        "Earlier question: {}\nAnswer: {}\nFollow-up: {}\n\nWrite the follow-up as one complete question that can \
+         be understood alone. Replace words like it, they or that by what they stand for. Write only the question.",
+        last.question, answer, question
+    );
+    let prompt = prompt::plain(&instruction, 60);
+    let reply = generator.generate(&prompt, &mut |_| std::ops::ControlFlow::Continue(()))?;
+    let rewritten = reply.text.trim().lines().next().unwrap_or("").trim().trim_matches('"').to_owned();
+    if keeps_to_what_was_said(&rewritten, question, last) {
+        return Ok(Some(rewritten));
+    }
+    Ok(Some(format!("{} ({})", question.trim(), last.question.trim())))
+}
+
+fn keeps_to_what_was_said(rewritten: &str, question: &str, last: &Turn) -> bool {
+    let own = content_stems(question);
+    let stems = content_stems(rewritten);
+    let mut said: BTreeSet<String> = own.clone();
+    said.extend(content_stems(&last.question));
+    said.extend(content_stems(&last.answer));
+    let invented = stems.difference(&said).count();
+    let kept = own.intersection(&stems).count();
+    !stems.is_empty()
+        && rewritten.len() < 400
+        && kept * 2 >= own.len()
+        && invented * 4 <= stems.len()
+        && !leans_on_history(rewritten)
+}
+
+/// Cosine below which a question that stands alone is taken to open a new subject.
+const NEW_SUBJECT: f32 = 0.25;
+
+/// Whether a question leaves the subject of the conversation, so that its history is better left out.
+///
+/// # Errors
+/// Fails when the embedder does.
+pub fn changes_topic(history: &[Turn], question: &str, embedder: &dyn Embedder) -> Result<bool, Error> {
+    let Some(last) = history.last() else { return Ok(false) };
+    if leans_on_history(question) {
+        return Ok(false);
+    }
+    let before = embedder.query(&last.question)?;
+    Ok(dot(&before, &embedder.query(question)?) < NEW_SUBJECT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_that_lean() {
+        for question in ["And the deposit?", "When was it signed?", "Why?", "What about Anna?", "Who are they?"] {
+            assert!(leans_on_history(question), "{question}");
+        }
+        for question in ["When was the lease of Mill Lane signed?", "How high is the monthly rent?", "Who is Anna?"] {
+            assert!(!leans_on_history(question), "{question}");
+        }
+    }
+}

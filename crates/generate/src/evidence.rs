@@ -1,0 +1,199 @@
+//! The passages of a prompt, taken apart into sentences that can be cited.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use carrel_corpus::{Citation, Embedder, Passage, Span};
+
+use crate::Error;
+use crate::facts::{Found, facts};
+use crate::hostile::is_instruction;
+use crate::text::{Weights, Wrapping, is_negation, sentences, tokens};
+use crate::words::{content_stems, content_words};
+
+/// A sentence of a passage.
+pub(crate) struct Sentence {
+    /// Index into [`Evidence::passages`].
+    pub passage: usize,
+    /// Where it stands in the passage's text.
+    pub range: Range<usize>,
+    pub stems: BTreeSet<String>,
+    /// Adjacent pairs of content stems.
+    pub pairs: BTreeSet<(String, String)>,
+    pub facts: Vec<Found>,
+    /// Stems that a negation stands before.
+    pub denied: BTreeSet<String>,
+    /// False for what looks like an instruction: it is no evidence of anything.
+    pub citable: bool,
+}
+
+/// What a passage says around its sentences: title, headings, path.
+pub(crate) struct Surroundings {
+    pub header: BTreeSet<String>,
+    pub all: BTreeSet<String>,
+    pub facts: Vec<Found>,
+    /// Sentences of the passage, as a range of [`Evidence::sentences`].
+    pub sentences: Range<usize>,
+}
+
+/// An index over the sentences of numbered passages. Vectors are made when first needed and kept.
+pub(crate) struct Evidence<'a> {
+    pub passages: &'a [Passage],
+    pub sentences: Vec<Sentence>,
+    pub surroundings: Vec<Surroundings>,
+    pub weights: Weights,
+    /// Stems that occur capitalised inside a sentence.
+    pub named: BTreeSet<String>,
+    /// Whether the language writes common nouns with a capital, so that capitals tell no names.
+    pub capitals_are_common: bool,
+    vectors: Vec<Option<Vec<f32>>>,
+}
+
+impl<'a> Evidence<'a> {
+    pub fn new(passages: &'a [Passage]) -> Evidence<'a> {
+        let mut found: Vec<Sentence> = Vec::new();
+        let mut surroundings = Vec::new();
+        for (number, passage) in passages.iter().enumerate() {
+            let first = found.len();
+            found.extend(split(number, &passage.text));
+            let header = header_stems(passage);
+            let mut all: BTreeSet<String> = header.clone();
+            all.extend(found[first..].iter().flat_map(|sentence| sentence.stems.iter().cloned()));
+            let mut known = facts(&passage.text);
+            known.extend(facts(&header_text(passage)));
+            surroundings.push(Surroundings { header, all, facts: known, sentences: first..found.len() });
+        }
+        let weights = Weights::of(found.iter().map(|sentence| &sentence.stems));
+        let (named, capitals_are_common) = capitals(passages);
+        let vectors = found.iter().map(|_| None).collect();
+        Evidence { passages, sentences: found, surroundings, weights, named, capitals_are_common, vectors }
+    }
+
+    pub fn text(&self, sentence: usize) -> &'a str {
+        let sentence = &self.sentences[sentence];
+        &self.passages[sentence.passage].text[sentence.range.clone()]
+    }
+
+    /// Makes the vectors of `wanted` that are not there yet.
+    pub fn embed(&mut self, wanted: &[usize], embedder: &dyn Embedder) -> Result<(), Error> {
+        let missing: Vec<usize> =
+            wanted.iter().copied().filter(|&index| self.vectors[index].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<&str> = missing.iter().map(|&index| self.text(index)).collect();
+        for (index, vector) in missing.iter().zip(embedder.passages(&texts)?) {
+            self.vectors[*index] = Some(vector);
+        }
+        Ok(())
+    }
+
+    /// The citation of consecutive sentences of one passage.
+    pub fn citation(&self, sentences: Range<usize>) -> Citation {
+        let first = &self.sentences[sentences.start];
+        let range = first.range.start..self.sentences[sentences.end - 1].range.end;
+        let passage = &self.passages[first.passage];
+        let start = passage.span.start;
+        Citation {
+            number: first.passage + 1,
+            chunk: passage.chunk,
+            document: passage.document,
+            path: passage.path.clone(),
+            title: passage.title.clone(),
+            locator: passage.locator.clone(),
+            span: Span::new(start + range.start, start + range.end),
+            quote: passage.text[range].to_owned(),
+        }
+    }
+
+    pub fn vector(&self, sentence: usize) -> Option<&[f32]> {
+        self.vectors[sentence].as_deref()
+    }
+}
+
+/// Title, headings and file name of a passage as one text.
+pub(crate) fn header_text(passage: &Passage) -> String {
+    let name = passage.path.rsplit('/').next().unwrap_or("").replace(['_', '-'], " ");
+    format!("{} {} {} {}", passage.title, passage.headings.join(" "), name, passage.context)
+}
+
+fn header_stems(passage: &Passage) -> BTreeSet<String> {
+    content_stems(&header_text(passage))
+}
+
+/// The sentences of one passage; those that look like instructions are not citable.
+pub(crate) fn split(passage: usize, text: &str) -> Vec<Sentence> {
+    let mut found: Vec<Sentence> = sentences(text, Wrapping::Wrapped)
+        .into_iter()
+        .map(|range| {
+            let facts = facts(&text[range.clone()]);
+            let content = content_words(&text[range.clone()], &facts);
+            let pairs = content.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+            let stems = content.into_iter().collect();
+            let denied = denied(&text[range.clone()]);
+            Sentence { passage, range, stems, pairs, facts, denied, citable: true }
+        })
+        .collect();
+    mark_instructions(text, &mut found);
+    found
+}
+
+/// The stems of the words that a negation stands before: `shall not keep` denies `keep`.
+pub(crate) fn denied(sentence: &str) -> BTreeSet<String> {
+    let mut denied = BTreeSet::new();
+    let mut open = false;
+    for token in tokens(sentence) {
+        if is_negation(&sentence[token.range.clone()].to_lowercase()) {
+            open = true;
+        } else if open && token.content {
+            denied.insert(token.stem);
+            open = false;
+        }
+    }
+    denied
+}
+
+/// A text made of requests through and through is a manual, not an attack.
+const MANUAL: f32 = 0.3;
+
+fn mark_instructions(text: &str, found: &mut [Sentence]) {
+    let suspects: Vec<usize> = (0..found.len())
+        .filter(|&index| {
+            let company: BTreeSet<String> = found
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != index)
+                .flat_map(|(_, sentence)| sentence.stems.iter().cloned())
+                .collect();
+            is_instruction(&text[found[index].range.clone()], &company)
+        })
+        .collect();
+    let manual = suspects.len() >= 3 && suspects.len() as f32 > MANUAL * found.len() as f32;
+    for index in suspects {
+        found[index].citable = manual;
+    }
+}
+
+/// The stems written with a capital inside sentences, and whether that is more than names account for.
+fn capitals(passages: &[Passage]) -> (BTreeSet<String>, bool) {
+    let mut named = BTreeSet::new();
+    let (mut lower, mut upper) = (0usize, 0usize);
+    for passage in passages {
+        let mut end = 0;
+        for token in tokens(&passage.text) {
+            let first = end == 0 || passage.text[end..token.range.start].contains(['.', '!', '?', '\n', '|', ':']);
+            end = token.range.end;
+            let letter = passage.text[token.range.clone()].starts_with(char::is_alphabetic);
+            if first || !token.content || !letter {
+                continue;
+            }
+            if token.capital {
+                upper += 1;
+                named.insert(token.stem);
+            } else {
+                lower += 1;
+            }
+        }
+    }
+    (named, upper * 100 > (upper + lower) * 45)
+}

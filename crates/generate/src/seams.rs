@@ -1,0 +1,129 @@
+//! Stand-ins for the two networks in this crate's unit tests: a model that says what it is told to, and vectors
+//! that count words.
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
+use carrel_corpus::{
+    ChunkId, DocumentId, Embedder, Finish, Generation, Generator, Locator, Passage, Prompt, SeamError, Span,
+};
+
+use crate::text::tokens;
+
+/// Gives its replies in turn, in pieces of a few characters, and remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct Script {
+    replies: Mutex<Vec<String>>,
+    pub asked: Mutex<Vec<Prompt>>,
+}
+
+impl Script {
+    pub fn of(replies: &[&str]) -> Script {
+        let replies = replies.iter().rev().map(|reply| (*reply).to_owned()).collect();
+        Script { replies: Mutex::new(replies), asked: Mutex::default() }
+    }
+}
+
+impl Generator for Script {
+    fn id(&self) -> &str {
+        "script"
+    }
+
+    fn context_tokens(&self) -> usize {
+        4_096
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        text.len().div_ceil(4)
+    }
+
+    fn generate(
+        &self,
+        prompt: &Prompt,
+        sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Generation, SeamError> {
+        self.asked.lock().unwrap().push(prompt.clone());
+        let reply = self.replies.lock().unwrap().pop().expect("the script has another reply");
+        let characters: Vec<char> = reply.chars().collect();
+        let mut finish = Finish::Stop;
+        for piece in characters.chunks(5) {
+            if sink(&piece.iter().collect::<String>()).is_break() {
+                finish = Finish::Cancelled;
+                break;
+            }
+        }
+        Ok(Generation {
+            text: reply,
+            thinking: String::new(),
+            finish,
+            prompt_tokens: 1,
+            cached_tokens: 0,
+            output_tokens: 1,
+            prefill_seconds: 0.0,
+            decode_seconds: 0.0,
+        })
+    }
+
+    fn score(&self, _: &Prompt, continuation: &str) -> Result<f32, SeamError> {
+        Ok(-(continuation.len() as f32))
+    }
+}
+
+/// Counts words in buckets: texts with the same words are near.
+pub(crate) struct Counting;
+
+impl Embedder for Counting {
+    fn id(&self) -> &str {
+        "counting"
+    }
+
+    fn dimensions(&self) -> usize {
+        256
+    }
+
+    fn max_tokens(&self) -> usize {
+        256
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        tokens(text).len()
+    }
+
+    fn passages(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, SeamError> {
+        Ok(texts.iter().map(|text| count(text)).collect())
+    }
+
+    fn query(&self, text: &str) -> Result<Vec<f32>, SeamError> {
+        Ok(count(text))
+    }
+}
+
+fn count(text: &str) -> Vec<f32> {
+    let mut vector = vec![0.0f32; 256];
+    for token in tokens(text).into_iter().filter(|token| token.content) {
+        let bucket = token.stem.bytes().fold(7usize, |hash, byte| hash.wrapping_mul(31) + usize::from(byte));
+        vector[bucket % 256] += 1.0;
+    }
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
+    vector.into_iter().map(|x| x / length).collect()
+}
+
+/// A passage of a document of its own.
+pub(crate) fn passage(document: i64, path: &str, start: usize, text: &str) -> Passage {
+    Passage {
+        chunk: ChunkId(document * 100 + start as i64),
+        document: DocumentId(document),
+        path: path.to_owned(),
+        title: path.split('.').next().unwrap_or(path).to_owned(),
+        headings: Vec::new(),
+        locator: Locator::Whole,
+        span: Span::new(start, start + text.len()),
+        text: text.to_owned(),
+        context: String::new(),
+        hidden: false,
+        date: None,
+        score: 1.0,
+        similarity: None,
+        bm25: None,
+    }
+}

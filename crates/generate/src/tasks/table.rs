@@ -1,0 +1,234 @@
+//! Fills a table from documents: one row a document, one column a property of a JSON schema, one citation a cell.
+//!
+//! The model's output is constrained to the schema, so it always parses; that it is well formed says nothing about
+//! its truth, so every value is looked for in the passages like any other claim.
+
+use carrel_corpus::{Citation, Embedder, Generator, Passage, Support};
+use serde_json::{Map, Value};
+
+use super::{Reader, Source, Visited, Watcher};
+use crate::align::Aligner;
+use crate::prompt::{self, Shown, fenced};
+use crate::{Error, Stats};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableConfig {
+    /// Tokens of passages shown for one document.
+    pub passage_tokens: usize,
+    /// Tokens of one row as JSON.
+    pub row_tokens: usize,
+}
+
+impl Default for TableConfig {
+    fn default() -> TableConfig {
+        TableConfig { passage_tokens: 1_000, row_tokens: 200 }
+    }
+}
+
+/// The state and result of the task. Store it to go on later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// Names of the schema's properties, in their order.
+    pub columns: Vec<String>,
+    pub rows: Vec<TableRow>,
+    pub stats: Stats,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableRow {
+    pub source: Source,
+    /// One for each column.
+    pub cells: Vec<Cell>,
+}
+
+/// A value with its evidence; `citations` is empty exactly when it is not supported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// As the schema types it; null where the document does not say.
+    pub value: Value,
+    pub support: Support,
+    pub citations: Vec<Citation>,
+}
+
+/// Adds a row for each document that has none yet. Broken off by `watch`, it leaves in `table` what it has done.
+///
+/// # Errors
+/// [`Error::Schema`] where `schema` is not the JSON schema of an object with properties; fails when a network or
+/// the reader does.
+pub fn extract_table(
+    schema: &str,
+    documents: &[Source],
+    config: &TableConfig,
+    table: &mut Table,
+    read: &mut Reader,
+    (generator, embedder): (&dyn Generator, &dyn Embedder),
+    watch: &mut Watcher,
+) -> Result<(), Error> {
+    let schema: Value = serde_json::from_str(schema).map_err(|_| Error::Schema)?;
+    let columns = columns(&schema)?;
+    table.columns = columns.iter().map(|(name, _)| name.clone()).collect();
+    let query = columns.iter().map(|(_, asked)| asked.as_str()).collect::<Vec<_>>().join("; ");
+    for source in documents {
+        if table.rows.iter().any(|row| row.source.document == source.document) {
+            continue;
+        }
+        let passages = within(read(source.document, Some(&query))?, config.passage_tokens, generator);
+        let values = ask(&schema, &columns, &passages, config, generator, &mut table.stats)?;
+        let cells = columns
+            .iter()
+            .map(|(name, asked)| cell(values.get(name).cloned().unwrap_or(Value::Null), asked, &passages, embedder))
+            .collect::<Result<_, Error>>()?;
+        table.rows.push(TableRow { source: source.clone(), cells });
+        let seen = Visited { done: table.rows.len(), total: documents.len(), path: &source.path };
+        if watch(seen).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Name of each property, and what it asks for in words: its description where it has one.
+fn columns(schema: &Value) -> Result<Vec<(String, String)>, Error> {
+    let properties = schema["properties"].as_object().filter(|p| !p.is_empty()).ok_or(Error::Schema)?;
+    let asked = |name: &str, property: &Value| {
+        let described = property["description"].as_str().or(property["title"].as_str());
+        described.map_or_else(|| name.replace(['_', '-'], " "), str::to_owned)
+    };
+    Ok(properties.iter().map(|(name, property)| (name.clone(), asked(name, property))).collect())
+}
+
+fn within(passages: Vec<Passage>, budget: usize, generator: &dyn Generator) -> Vec<Passage> {
+    let mut left = budget;
+    passages
+        .into_iter()
+        .enumerate()
+        .take_while(|(at, passage)| {
+            let cost = generator.count_tokens(&passage.text);
+            let fits = cost <= left || *at == 0;
+            left = left.saturating_sub(cost);
+            fits
+        })
+        .map(|(_, passage)| passage)
+        .collect()
+}
+
+fn ask(
+    schema: &Value,
+    columns: &[(String, String)],
+    passages: &[Passage],
+    config: &TableConfig,
+    generator: &dyn Generator,
+    stats: &mut Stats,
+) -> Result<Map<String, Value>, Error> {
+    if passages.is_empty() {
+        return Ok(Map::new());
+    }
+    let shown: String = passages
+        .iter()
+        .enumerate()
+        .map(|(at, passage)| fenced(at + 1, &Shown { passage, text: &passage.text }))
+        .collect();
+    let wanted: Vec<String> = columns.iter().map(|(name, asked)| format!("\"{name}\": {asked}")).collect();
+    let asked = format!(
+        "Fill this from the text, with its own words and figures, null where it does not say:\n{}\nWrite only JSON.",
+        wanted.join("\n")
+    );
+    let mut prompt = prompt::fenced_task(&asked, &shown, config.row_tokens);
+    prompt.json_schema = Some(schema.to_string());
+    let generation = generator.generate(&prompt, &mut |_| std::ops::ControlFlow::Continue(()))?;
+    stats.add(&generation);
+    Ok(serde_json::from_str(generation.text.trim()).unwrap_or_default())
+}
+
+fn cell(value: Value, asked: &str, passages: &[Passage], embedder: &dyn Embedder) -> Result<Cell, Error> {
+    let said = match &value {
+        Value::Null => None,
+        Value::String(text) if text.trim().is_empty() => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(true) => Some(asked.to_owned()),
+        Value::Bool(false) => None,
+        Value::Array(items) => Some(items.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        other => Some(plain(other)),
+    };
+    let Some(said) = said else {
+        return Ok(Cell { value, support: Support::NotAClaim, citations: Vec::new() });
+    };
+    let checked = Aligner::new(passages, asked, embedder).check(&said, &[])?;
+    let support = if checked.support == Support::Supported { Support::Supported } else { Support::Unsupported };
+    Ok(Cell { value, support, citations: checked.citations })
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Table {
+    /// Rows as RFC 4180 CSV: path, then for each column its value and where it stands.
+    pub fn to_csv(&self) -> String {
+        let mut csv = String::from("path");
+        for column in &self.columns {
+            csv.push_str(&format!(",{},{}", quoted(column), quoted(&format!("{column} (source)"))));
+        }
+        csv.push_str("\r\n");
+        for row in &self.rows {
+            csv.push_str(&quoted(&row.source.path));
+            for cell in &row.cells {
+                csv.push_str(&format!(",{},{}", quoted(&cell.text()), quoted(&cell.place())));
+            }
+            csv.push_str("\r\n");
+        }
+        csv
+    }
+
+    /// Rows as a JSON array of objects: `path`, and each column as `{"value", "supported", "citations"}`.
+    pub fn to_json(&self) -> Value {
+        let row = |row: &TableRow| {
+            let mut object = Map::new();
+            object.insert("path".to_owned(), Value::from(row.source.path.clone()));
+            for (column, cell) in self.columns.iter().zip(&row.cells) {
+                object.insert(column.clone(), cell.to_json());
+            }
+            Value::Object(object)
+        };
+        Value::Array(self.rows.iter().map(row).collect())
+    }
+}
+
+impl Cell {
+    fn text(&self) -> String {
+        if self.value.is_null() { String::new() } else { plain(&self.value) }
+    }
+
+    /// Where the value stands; a value that was not found says so.
+    fn place(&self) -> String {
+        match (self.support, self.citations.first()) {
+            (Support::Supported, Some(citation)) => citation.locator.to_string(),
+            (Support::Unsupported, _) => "not found in the document".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let citation = |c: &Citation| {
+            serde_json::json!({
+                "locator": c.locator.to_string(), "span": [c.span.start, c.span.end], "quote": c.quote,
+            })
+        };
+        serde_json::json!({
+            "value": self.value,
+            "supported": self.support == Support::Supported,
+            "citations": self.citations.iter().map(citation).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// A CSV field. A leading `=`, `+`, `-` or `@` that is no number would be run as a formula by a spreadsheet.
+fn quoted(field: &str) -> String {
+    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
+    let guarded = if formula { format!("'{field}") } else { field.to_owned() };
+    if guarded.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", guarded.replace('"', "\"\""))
+    } else {
+        guarded
+    }
+}

@@ -1,0 +1,201 @@
+//! Hybrid search: keywords and vectors over the same published state, fused, without repetition.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use carrel_corpus::{DocumentId, Passage};
+use rusqlite::Transaction;
+
+use crate::catalog::{Catalog, passages};
+use crate::filter::Conditions;
+use crate::fusion::{self, Candidate};
+use crate::keywords::Keywords;
+use crate::keywords::{rank, terms};
+use crate::live::{Allowed, Live};
+use crate::query::{ParsedQuery, parse_query};
+use crate::similar::Likeness;
+use crate::vectors::Vectors;
+use crate::{Filter, Result};
+
+/// What to search for, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// What was typed; see [`parse_query`](crate::parse_query) for its operators.
+    pub text: String,
+    /// The vector of the query's words by the library's embedder; without one the search is by keywords.
+    pub vector: Option<Vec<f32>>,
+    pub filter: Filter,
+    pub limit: usize,
+    pub ranking: Ranking,
+    /// At most this many passages of one document.
+    pub per_document: Option<usize>,
+    /// Whether of passages with the same text only the best is given, or the newest where versions differ in date.
+    pub collapse_duplicates: bool,
+}
+
+/// By what passages are ranked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ranking {
+    #[default]
+    Hybrid,
+    Keywords,
+    Vectors,
+}
+
+/// How many of each side's best are looked at by the fusion.
+pub(crate) const DEPTH: usize = 200;
+/// With an approximate index, a scope of up to this many chunks is compared exactly.
+const EXACT_SCOPE: usize = 5_000;
+
+/// Both sides of a search.
+pub(crate) struct Stores<'s> {
+    pub(crate) catalog: &'s Catalog,
+    pub(crate) keywords: &'s Keywords,
+    pub(crate) vectors: &'s Vectors,
+}
+
+/// The candidates for `query`, best first, with the chunks that they are.
+pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<Vec<(i64, Candidate)>> {
+    let parsed = parse_query(&query.text);
+    let filter = widened(&query.filter, &parsed);
+    let conditions = Conditions::new(&filter, &parsed.files);
+    let mut allowed = live.allowed(|document| conditions.allow(document));
+    let restricted = restrict(stores.keywords, live, &parsed, &mut allowed)?;
+
+    let mut by_keywords = Vec::new();
+    if query.ranking != Ranking::Vectors {
+        let languages: Vec<&str> = live.languages.iter().map(String::as_str).collect();
+        let fields = stores.keywords.fields;
+        let groups = terms::groups(&parsed.words, &languages, fields);
+        by_keywords = rank::scores(&live.searcher, &live.segments, fields, live.statistics, &groups)?;
+        by_keywords.retain(|(slot, _)| allowed.allows(*slot));
+    }
+    let mut by_vectors = Vec::new();
+    if query.ranking != Ranking::Keywords
+        && let Some(vector) = &query.vector
+    {
+        let everything = conditions.is_everything() && !restricted;
+        by_vectors = nearest(stores, live, &allowed, vector, query.limit, everything, restricted)?;
+    }
+    let depth = DEPTH.max(query.limit.saturating_mul(2));
+    let mut found = fusion::fuse(by_keywords, by_vectors, depth);
+    sort(live, &mut found);
+    Ok(found.into_iter().map(|candidate| (live.chunk(candidate.slot), candidate)).collect())
+}
+
+/// The filter with what the query's operators add to it.
+fn widened(filter: &Filter, parsed: &ParsedQuery) -> Filter {
+    let mut filter = filter.clone();
+    if filter.types.is_empty() {
+        filter.types = parsed.types.clone();
+    } else if !parsed.types.is_empty() {
+        filter.types.retain(|kind| parsed.types.contains(kind));
+    }
+    filter.after = filter.after.max(parsed.after);
+    filter.before = match (filter.before, parsed.before) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    filter
+}
+
+/// Applies phrases and exclusions; whether there were any. A phrase that nothing in the scope holds requires nothing:
+/// its words still rank.
+fn restrict(keywords: &Keywords, live: &Live, parsed: &ParsedQuery, allowed: &mut Allowed) -> Result<bool> {
+    let holding = |text: &str| {
+        rank::holding(&live.searcher, &live.segments, terms::phrase(text, keywords.fields))
+    };
+    let mut restricted = false;
+    for phrase in &parsed.phrases {
+        let slots = holding(phrase)?;
+        if slots.iter().any(|slot| allowed.allows(*slot)) {
+            allowed.require(&slots);
+            restricted = true;
+        }
+    }
+    for excluded in &parsed.excluded {
+        allowed.exclude(&holding(excluded)?);
+        restricted = true;
+    }
+    Ok(restricted)
+}
+
+fn nearest(
+    stores: &Stores,
+    live: &Live,
+    allowed: &Allowed,
+    vector: &[f32],
+    limit: usize,
+    everything: bool,
+    restricted: bool,
+) -> Result<Vec<(u32, f32)>> {
+    let mut found = live.matrix.scan(vector, |slot| allowed.allows(slot));
+    if !stores.vectors.is_indexed() {
+        return Ok(found);
+    }
+    let scope: Vec<u32> = match everything {
+        true => Vec::new(),
+        false => (0..live.slots()).filter(|slot| allowed.allows(*slot)).take(EXACT_SCOPE + 1).collect(),
+    };
+    if !everything && scope.len() <= EXACT_SCOPE {
+        let chunks = scope.iter().map(|slot| live.chunk(*slot));
+        let similarities = stores.catalog.read(|tx| passages::similarities(tx, chunks, vector))?;
+        return Ok(similarities.into_iter().filter_map(|(chunk, s)| Some((live.slot(chunk)?, s))).collect());
+    }
+    let documents = (!everything).then(|| live.allowed_documents(allowed));
+    let wanted = DEPTH.max(limit.saturating_mul(2)) * if restricted { 4 } else { 1 };
+    let indexed = stores.vectors.nearest(vector, wanted, documents)?;
+    let known: std::collections::HashSet<u32> = found.iter().map(|(slot, _)| *slot).collect();
+    let indexed = indexed.into_iter().filter_map(|(chunk, s)| Some((live.slot(chunk.0)?, s)));
+    found.extend(indexed.filter(|(slot, _)| allowed.allows(*slot) && !known.contains(slot)));
+    Ok(found)
+}
+
+/// Best first; equal ones by path and place, so that the order does not depend on the order of ingestion.
+fn sort(live: &Live, found: &mut [Candidate]) {
+    let path = |candidate: &Candidate| live.document(candidate.slot).map(|document| document.path.as_str());
+    found.sort_by(|a, b| match b.score.partial_cmp(&a.score) {
+        None | Some(Ordering::Equal) => path(a).cmp(&path(b)).then(a.slot.cmp(&b.slot)),
+        Some(order) => order,
+    });
+}
+
+/// The first `limit` candidates as passages, without duplicates and under the cap per document.
+pub(crate) fn passages(
+    tx: &Transaction,
+    query: &Query,
+    candidates: Vec<(i64, Candidate)>,
+) -> Result<Vec<Passage>> {
+    let mut taken: Vec<Passage> = Vec::new();
+    let mut likenesses: Vec<Likeness> = Vec::new();
+    let mut of_document: HashMap<DocumentId, usize> = HashMap::new();
+    for (chunk, candidate) in candidates {
+        if taken.len() >= query.limit {
+            break;
+        }
+        let Some(mut passage) = passages::one(tx, chunk)? else { continue };
+        (passage.score, passage.bm25, passage.similarity) =
+            (candidate.score, candidate.bm25, candidate.similarity);
+        let count = of_document.entry(passage.document).or_default();
+        if query.per_document.is_some_and(|cap| *count >= cap) {
+            continue;
+        }
+        if query.collapse_duplicates {
+            let likeness = Likeness::of(&passage.text);
+            if let Some(same) = likenesses.iter().position(|other| other.is_same(&likeness)) {
+                // Versions of one text: the newest speaks for all, at the place of the best.
+                if passage.date > taken[same].date {
+                    (passage.score, *count) = (taken[same].score, *count + 1);
+                    let former = std::mem::replace(&mut taken[same], passage);
+                    of_document.entry(former.document).and_modify(|count| *count -= 1);
+                    likenesses[same] = likeness;
+                }
+                continue;
+            }
+            likenesses.push(likeness);
+        }
+        *count += 1;
+        taken.push(passage);
+    }
+    Ok(taken)
+}

@@ -1,0 +1,244 @@
+//! The parent's side: a pool of warm workers, and what is said of a file that one of them did not survive.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use carrel_corpus::{Document, Outcome};
+
+use super::{WorkersConfig, channel, recognise, serve, wire};
+use crate::extract::{open_failure, stem};
+use crate::limits::readable_bytes;
+use crate::Error;
+
+/// Files after which a worker is replaced, so that what its allocator has scattered does not add up.
+const FILES: usize = 1_000;
+/// Time for a worker to start and shut itself in.
+const START: Duration = Duration::from_secs(30);
+
+/// A pool of worker processes, shared by threads.
+pub struct Workers {
+    config: WorkersConfig,
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+struct State {
+    idle: Vec<Worker>,
+    /// Workers that may still be started or taken.
+    permits: usize,
+}
+
+struct Worker {
+    child: Child,
+    stream: UnixStream,
+    served: usize,
+}
+
+/// Why a worker gave no answer.
+enum Failure {
+    TooSlow,
+    Ended(ExitStatus, String),
+    Unstarted(Error),
+}
+
+impl Workers {
+    /// A pool; workers are started when they are first needed.
+    pub fn new(config: WorkersConfig) -> Workers {
+        let state = State { idle: Vec::new(), permits: config.count.max(1) };
+        Workers { config, state: Mutex::new(state), freed: Condvar::new() }
+    }
+
+    /// Reads a file in a worker. Scanned pages and images go through text recognition where it is installed.
+    ///
+    /// Whatever happens to the worker ends as the outcome of this file alone.
+    pub fn extract(&self, path: &Path) -> Document {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let file = match open(path, self.config.limits.file_bytes) {
+            Ok(file) => file,
+            Err(outcome) => return unread(&name, outcome),
+        };
+        let document = self.read(&name, &file);
+        recognise::complete(document, &file, &self.config.limits)
+    }
+
+    fn read(&self, name: &str, file: &File) -> Document {
+        let mut worker = self.take();
+        loop {
+            let fresh = worker.is_none();
+            let outcome = match self.attempt(worker.take(), name, file) {
+                Ok((document, worker)) => {
+                    self.give_back(Some(worker));
+                    return document;
+                }
+                // A worker that has read other files may have been harmed by them: this one gets another chance.
+                Err(Failure::Ended(..)) if !fresh => continue,
+                Err(failure) => self.outcome(&failure),
+            };
+            self.give_back(None);
+            return unread(name, outcome);
+        }
+    }
+
+    /// One try, with a worker of the pool or a new one.
+    fn attempt(&self, worker: Option<Worker>, name: &str, file: &File) -> Result<(Document, Worker), Failure> {
+        let mut worker = match worker {
+            Some(worker) => worker,
+            None => start(&self.config).map_err(Failure::Unstarted)?,
+        };
+        let deadline = Instant::now() + self.config.limits.wall;
+        let limit = wire::response_limit(&self.config.limits);
+        let answer = rewound(file)
+            .and_then(|()| channel::send_file(&worker.stream, name, file.as_fd()))
+            .and_then(|()| channel::receive(&mut worker.stream, limit, Some(deadline)));
+        match answer.map(|bytes| wire::decode(&bytes)) {
+            Ok(Some(document)) => {
+                worker.served += 1;
+                Ok((document, worker))
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                worker.end(false);
+                Err(Failure::TooSlow)
+            }
+            Ok(None) | Err(_) => {
+                let (status, last_words) = worker.end(true);
+                Err(Failure::Ended(status, last_words))
+            }
+        }
+    }
+
+    fn outcome(&self, failure: &Failure) -> Outcome {
+        let limits = &self.config.limits;
+        let reason = match failure {
+            Failure::TooSlow => format!("took longer than {} s", limits.wall.as_secs()),
+            Failure::Unstarted(error) => error.to_string(),
+            Failure::Ended(status, last_words) => {
+                let memory = last_words.contains("memory allocation of") || last_words.contains("out of memory");
+                let stack = last_words.contains("overflowed its stack");
+                match status.signal() {
+                    Some(libc::SIGXCPU) => format!("took more than {} s of processor time", limits.cpu_seconds),
+                    Some(libc::SIGABRT) if memory => {
+                        format!("needed more than {} of memory", readable_bytes(limits.memory_bytes))
+                    }
+                    Some(libc::SIGABRT | libc::SIGSEGV) if stack => "nested too deeply".to_owned(),
+                    _ => "the reader crashed".to_owned(),
+                }
+            }
+        };
+        Outcome::Failed { reason }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a worker may be used; `None` is leave to start one.
+    fn take(&self) -> Option<Worker> {
+        let mut state = self.lock();
+        while state.permits == 0 {
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.permits -= 1;
+        state.idle.pop()
+    }
+
+    fn give_back(&self, worker: Option<Worker>) {
+        let mut state = self.lock();
+        state.permits += 1;
+        match worker {
+            Some(mut worker) if worker.served >= FILES => {
+                worker.end(true);
+            }
+            worker => state.idle.extend(worker),
+        }
+        drop(state);
+        self.freed.notify_one();
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for mut worker in std::mem::take(&mut self.lock().idle) {
+            worker.end(true);
+        }
+    }
+}
+
+impl Worker {
+    /// Ends the process; its status, and what it said at the end.
+    fn end(&mut self, patient: bool) -> (ExitStatus, String) {
+        // One that is ending by itself should be heard out: its status says why. Without a parent the others end too.
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        let deadline = Instant::now() + Duration::from_millis(if patient { 500 } else { 0 });
+        while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _ = self.child.kill();
+        let status = self.child.wait().unwrap_or_default();
+        let mut words = Vec::new();
+        if let Some(stderr) = self.child.stderr.take() {
+            let _ = stderr.take(4096).read_to_end(&mut words);
+        }
+        (status, String::from_utf8_lossy(&words).into_owned())
+    }
+}
+
+/// Starts a worker and waits until it is shut in.
+fn start(config: &WorkersConfig) -> Result<Worker, Error> {
+    let failed = |source: io::Error| Error::Spawn { program: config.program.clone(), source };
+    let (mut here, there) = UnixStream::pair().map_err(failed)?;
+    let child = Command::new(&config.program)
+        .args(&config.args)
+        .stdin(Stdio::from(OwnedFd::from(there)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .env_clear()
+        .spawn()
+        .map_err(failed)?;
+    let mut worker = Worker { child, stream: here.try_clone().map_err(failed)?, served: 0 };
+    let ready = channel::send(&mut here, &wire::encode_limits(&config.limits))
+        .and_then(|()| channel::receive(&mut here, 64, Some(Instant::now() + START)));
+    match ready {
+        Ok(answer) if answer == serve::READY => Ok(worker),
+        other => {
+            let (_, last_words) = worker.end(true);
+            let said = last_words.lines().next().unwrap_or("").to_owned();
+            let source = match (said.is_empty(), other) {
+                (false, _) => io::Error::other(said),
+                (true, Err(error)) => error,
+                (true, Ok(_)) => io::ErrorKind::InvalidData.into(),
+            };
+            Err(failed(source))
+        }
+    }
+}
+
+/// Opens a regular file of at most `limit` bytes; anything else (a pipe would never end) has its outcome.
+fn open(path: &Path, limit: u64) -> Result<File, Outcome> {
+    let failed = |error: io::Error| Outcome::Failed { reason: open_failure(&error) };
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Outcome::Unsupported { kind: "not a regular file".into() });
+    }
+    if metadata.len() > limit {
+        return Err(Outcome::TooLarge { limit: format!("over {}", readable_bytes(limit)) });
+    }
+    Ok(file)
+}
+
+/// A worker shares the file's position with its parent.
+fn rewound(mut file: &File) -> io::Result<()> {
+    io::Seek::rewind(&mut file)
+}
+
+fn unread(name: &str, outcome: Outcome) -> Document {
+    Document::unread(stem(name), "application/octet-stream", outcome)
+}

@@ -1,0 +1,295 @@
+//! Packed weights times activation rows.
+//!
+//! Every result is the same sequence of float operations over the columns, whatever the number of rows in
+//! the batch, the instruction set and the thread that computes it: blocks of 32 columns in order, each an exact
+//! integer dot product, scaled and added with one rounding.
+
+use super::activations::Activations;
+use super::blocks::BLOCK;
+use super::isa::Kernel;
+use super::lanes::Lanes;
+use super::pack::{GROUP, group_bytes};
+use super::unpack::{CHUNK, Reader, Tile};
+use crate::gguf::GgmlType;
+
+/// Where results go: row `m`, column `c` at `at + m * stride + c`.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    pub at: *mut f32,
+    pub stride: usize,
+}
+
+// SAFETY: a pointer into a buffer that the one who started the work owns until it is done; no two units of
+// work write the same places.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+/// What the weights are multiplied with.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    Quantised(&'a Activations),
+    /// `rows x columns` floats.
+    Floats(&'a [f32]),
+}
+
+/// One group of weights times all rows.
+pub(crate) struct MultiplyGroup<'a> {
+    pub kind: GgmlType,
+    pub columns: usize,
+    pub group: &'a [u8],
+    pub input: Input<'a>,
+    /// Results of the group's sixteen rows, or as many as `width` says.
+    pub out: Output,
+    pub width: usize,
+    pub bias: Option<&'a [f32]>,
+}
+
+impl Kernel for MultiplyGroup<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        assert_eq!(self.group.len(), group_bytes(self.kind, self.columns));
+        // SAFETY: the group is as long as its format asks for; the rest is the caller's.
+        unsafe {
+            match self.input {
+                Input::Floats(values) => self.floats::<L>(values),
+                Input::Quantised(input) => {
+                    assert_eq!(input.columns, self.columns);
+                    match self.kind {
+                        GgmlType::Q4_0 => self.quantised::<L, 4, 3, false, false, false>(input),
+                        GgmlType::Q4_1 => self.quantised::<L, 4, 0, false, false, true>(input),
+                        GgmlType::Q5_0 => self.quantised::<L, 5, 4, false, false, false>(input),
+                        GgmlType::Q5_1 => self.quantised::<L, 5, 0, false, false, true>(input),
+                        GgmlType::Q2_K => self.quantised::<L, 2, 0, true, true, true>(input),
+                        GgmlType::Q3_K => self.quantised::<L, 3, 2, true, true, false>(input),
+                        GgmlType::Q4_K => self.quantised::<L, 4, 0, true, false, true>(input),
+                        GgmlType::Q5_K => self.quantised::<L, 5, 0, true, false, true>(input),
+                        GgmlType::Q6_K => self.quantised::<L, 6, 5, true, true, false>(input),
+                        _ if L::SIGNED_BYTES => self.quantised::<L, 8, 0, false, false, false>(input),
+                        _ => self.quantised::<L, 8, 7, false, false, false>(input),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl MultiplyGroup<'_> {
+    /// Unpacks the group chunk by chunk, and multiplies each chunk with all rows.
+    #[inline(always)]
+    unsafe fn quantised<
+        L: Lanes,
+        const BITS: u32,
+        const OFFSET: u32,
+        const NESTED: bool,
+        const HALVES: bool,
+        const MINIMUM: bool,
+    >(
+        &self,
+        input: &Activations,
+    ) {
+        let blocks = self.columns / BLOCK;
+        let chunk = if input.rows < 4 { 8 } else { CHUNK };
+        let mut room = std::mem::MaybeUninit::<Tile>::uninit();
+        let tile = room.as_mut_ptr();
+        // SAFETY: blocks are read in order up to the group's last; the tile is written before it is read.
+        unsafe {
+            let mut reader = Reader::<L>::new(self.group.as_ptr());
+            let mut start = 0;
+            while start < blocks {
+                let count = chunk.min(blocks - start);
+                for slot in 0..count {
+                    reader.next::<BITS, OFFSET, NESTED, HALVES, MINIMUM>(start + slot, tile, slot);
+                }
+                let part = Part { input, start, count, tile };
+                let mut row = 0;
+                if L::WIDE {
+                    while row + 8 <= input.rows {
+                        self.rows::<L, 8, BITS, OFFSET, HALVES, MINIMUM>(&part, row);
+                        row += 8;
+                    }
+                }
+                while row + 4 <= input.rows {
+                    self.rows::<L, 4, BITS, OFFSET, HALVES, MINIMUM>(&part, row);
+                    row += 4;
+                }
+                match input.rows - row {
+                    1 => self.rows::<L, 1, BITS, OFFSET, HALVES, MINIMUM>(&part, row),
+                    2 => self.rows::<L, 2, BITS, OFFSET, HALVES, MINIMUM>(&part, row),
+                    3 => self.rows::<L, 3, BITS, OFFSET, HALVES, MINIMUM>(&part, row),
+                    _ => {}
+                }
+                start += count;
+            }
+        }
+    }
+
+    /// One chunk times `M` activation rows from `row` on, added to what the chunks before gave.
+    #[inline(always)]
+    unsafe fn rows<
+        L: Lanes,
+        const M: usize,
+        const BITS: u32,
+        const OFFSET: u32,
+        const HALVES: bool,
+        const MINIMUM: bool,
+    >(
+        &self,
+        part: &Part<'_>,
+        row: usize,
+    ) {
+        let (input, blocks) = (part.input, self.columns / BLOCK);
+        // SAFETY: rows and blocks are within the activations, slots within the tile, results within `out`.
+        unsafe {
+            let tile = (&raw const (*part.tile).bytes).cast::<u8>();
+            let scales = (&raw const (*part.tile).scales).cast::<f32>();
+            let minimums = (&raw const (*part.tile).minimums).cast::<f32>();
+            let mut quants: [*const i8; M] = std::array::from_fn(|m| {
+                input.quants.as_ptr().add((row + m) * self.columns + part.start * BLOCK)
+            });
+            let mut sums: [L::F; M] = std::array::from_fn(|m| self.before::<L>(part.start, row + m));
+            for slot in 0..part.count {
+                let bytes = tile.add(slot * 512);
+                let at = |m: usize| (row + m) * blocks + part.start + slot;
+                if HALVES {
+                    for half in 0..2 {
+                        let from = quants.map(|pointer| pointer.add(half * 16));
+                        let dots = L::dots::<M, 4, BITS>(bytes.add(half * 256), &from);
+                        let scale = L::load(scales.add(slot * 32 + half * 16));
+                        for m in 0..M {
+                            let at = at(m);
+                            let correction = input.half_sums.as_ptr().add(at * 2 + half);
+                            let dot = corrected::<L, OFFSET>(dots[m], correction);
+                            let scale = L::mul(scale, L::splat(*input.scales.get_unchecked(at)));
+                            sums[m] = L::fma(dot, scale, sums[m]);
+                            if MINIMUM {
+                                let sum = *input.scaled_half_sums.get_unchecked(at * 2 + half);
+                                let minimum = L::load(minimums.add(slot * 32 + half * 16));
+                                sums[m] = L::fma(minimum, L::splat(sum), sums[m]);
+                            }
+                        }
+                    }
+                } else {
+                    let dots = L::dots::<M, 8, BITS>(bytes, &quants);
+                    let scale = L::load(scales.add(slot * 16));
+                    for m in 0..M {
+                        let at = at(m);
+                        let dot = corrected::<L, OFFSET>(dots[m], input.sums.as_ptr().add(at));
+                        let scale = L::mul(scale, L::splat(*input.scales.get_unchecked(at)));
+                        sums[m] = L::fma(dot, scale, sums[m]);
+                        if MINIMUM {
+                            let sum = L::splat(*input.scaled_sums.get_unchecked(at));
+                            sums[m] = L::fma(L::load(minimums.add(slot * 16)), sum, sums[m]);
+                        }
+                    }
+                }
+                quants = quants.map(|pointer| pointer.add(BLOCK));
+            }
+            let last = part.start + part.count == blocks;
+            for m in 0..M {
+                self.put::<L>(row + m, sums[m], last);
+            }
+        }
+    }
+
+    /// The sums of the chunks before, which wait in `out`.
+    #[inline(always)]
+    unsafe fn before<L: Lanes>(&self, start: usize, row: usize) -> L::F {
+        // SAFETY: the row is within `out`; a narrow group is read lane by lane.
+        unsafe {
+            let at = self.out.at.add(row * self.out.stride);
+            if start == 0 {
+                return L::splat(0.0);
+            }
+            if self.width == GROUP {
+                return L::load(at);
+            }
+            let mut lanes = [0.0; GROUP];
+            for (lane, value) in lanes[..self.width].iter_mut().enumerate() {
+                *value = *at.add(lane);
+            }
+            L::load(lanes.as_ptr())
+        }
+    }
+
+    /// Stores the sums of a row, with the bias when they are complete.
+    #[inline(always)]
+    unsafe fn put<L: Lanes>(&self, row: usize, mut sums: L::F, last: bool) {
+        // SAFETY: the row is within `out`; a narrow group writes `width` values only, and has a bias that long.
+        unsafe {
+            let at = self.out.at.add(row * self.out.stride);
+            if self.width == GROUP {
+                if let Some(bias) = self.bias.filter(|_| last) {
+                    assert!(bias.len() == GROUP);
+                    sums = L::add(sums, L::load(bias.as_ptr()));
+                }
+                return L::store(at, sums);
+            }
+            for (lane, value) in L::lanes(sums)[..self.width].iter().enumerate() {
+                let bias = self.bias.filter(|_| last).map_or(0.0, |bias| bias[lane]);
+                *at.add(lane) = value + bias;
+            }
+        }
+    }
+
+    /// Weights that are floats in the file: `fma` column by column.
+    #[inline(always)]
+    unsafe fn floats<L: Lanes>(&self, values: &[f32]) {
+        let rows = values.len() / self.columns;
+        let mut row = 0;
+        // SAFETY: rows are within `values` and `out`.
+        unsafe {
+            while row + 4 <= rows {
+                self.float_rows::<L, 4>(values, row);
+                row += 4;
+            }
+            while row < rows {
+                self.float_rows::<L, 1>(values, row);
+                row += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn float_rows<L: Lanes, const M: usize>(&self, values: &[f32], row: usize) {
+        // SAFETY: the group has `columns x 16` elements of its type; rows are within `values` and `out`.
+        unsafe {
+            let group = self.group.as_ptr();
+            let mut sums = [L::splat(0.0); M];
+            for column in 0..self.columns {
+                let weights = match self.kind {
+                    GgmlType::F32 => L::load(group.cast::<f32>().add(column * GROUP)),
+                    GgmlType::F16 => L::load_f16(group.cast::<u16>().add(column * GROUP)),
+                    _ => L::load_bf16(group.cast::<u16>().add(column * GROUP)),
+                };
+                for m in 0..M {
+                    let value = *values.get_unchecked((row + m) * self.columns + column);
+                    sums[m] = L::fma(weights, L::splat(value), sums[m]);
+                }
+            }
+            for m in 0..M {
+                self.put::<L>(row + m, sums[m], true);
+            }
+        }
+    }
+}
+
+/// A chunk of the group, unpacked.
+struct Part<'a> {
+    input: &'a Activations,
+    start: usize,
+    count: usize,
+    tile: *const Tile,
+}
+
+/// The integer dot products as floats, without the offset of the quants.
+///
+/// # Safety
+/// The CPU has the instructions of `L`; `correction` can be read.
+#[inline(always)]
+unsafe fn corrected<L: Lanes, const OFFSET: u32>(dots: L::I, correction: *const i32) -> L::F {
+    // SAFETY: the caller's.
+    unsafe { L::to_f(if OFFSET == 0 { dots } else { L::subtract_shifted::<OFFSET>(dots, correction) }) }
+}

@@ -1,0 +1,11 @@
+//! The whole program as a person uses it: the real binary, real stores, real models, files on a real disk.
+//!
+//! Models are taken from `$CARREL_MODELS`, else from the default store. A test that needs one that is not there says
+//! so on stderr, whatever the test runner captures, and passes without having tested anything.
+
+mod asking;
+mod command_line;
+mod desk;
+mod killing;
+mod ledger;
+mod step;
