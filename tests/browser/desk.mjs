@@ -88,6 +88,11 @@ export class Desk {
     return fetch(this.base + path, { ...init, headers: { authorization: `Bearer ${this.token}`, ...init.headers } });
   }
 
+  async ask(question) {
+    const headers = { "content-type": "application/json" };
+    return this.api("/library/ask", { method: "POST", headers, body: JSON.stringify({ question }) });
+  }
+
   async until(what, wanted) {
     const end = Date.now() + PATIENCE;
     while (Date.now() < end) {

@@ -1,7 +1,8 @@
-// What a person does with the page, in a real browser, against the real server with a real model on `sample-docs`.
+// What a person does with the page, in a real browser, against the real server with a real model on
+// `sample-docs`.
 //
-// The model is the smallest one, and what it writes is often poor. So nothing here judges its words: the tests look at what the
-// page makes of them.
+// The model is the smallest one, and what it writes is often poor. So nothing here judges its words: the
+// tests look at what the page makes of them.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -86,9 +87,11 @@ describe("the page", { skip: lacking ? `needs ${lacking}` : false, timeout: 20 *
     await answered(page);
     const seen = await page.evaluate(() => window.seen);
     assert.ok(seen.find(([passages]) => passages > 0)[1] === 0, "passages were there before any text");
-    const lengths = new Set(seen.map(([, answer]) => answer).filter((length) => length > 0));
-    const refused = await page.locator(".refusal").count();
-    assert.ok(refused > 0 || lengths.size > 1, "the answer grew");
+    const events = (await (await desk.ask(QUESTION)).text()).matchAll(/^event: (\w+)$/gm);
+    const kinds = [...events].map(([, kind]) => kind);
+    assert.equal(kinds[0], "passages");
+    assert.equal(kinds.at(-1), "done");
+    assert.ok(kinds.filter((kind) => kind === "delta").length > 1, "the answer comes in pieces");
     assert.match(await page.locator(".exchange .coverage").innerText(), /\d+ of \d+ files searched/);
     await page.context().close();
   });

@@ -3,6 +3,7 @@
 //! Models are taken from `$CARREL_MODELS`, else from the default store. A test that needs one that is not there says
 //! so on stderr, whatever the test runner captures, and passes without having tested anything.
 
+mod airgap;
 mod asking;
 mod command_line;
 mod desk;

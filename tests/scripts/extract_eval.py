@@ -74,7 +74,7 @@ def judge_pdf(carrel, paths):
         if theirs is None or not tokens(theirs):
             continue
         document, seconds = extract(carrel, path)
-        ours = tokens("\n".join(texts(document, members=False, hidden=False)))
+        ours = tokens("\n".join(texts(document, members=False)))
         scores.append((f1(ours, tokens(theirs)), path.name, document["outcome"], document.get("detail", "")))
     values = [score for score, *_ in scores]
     if values:

@@ -1,7 +1,7 @@
 //! The audit log: who asked what, which passages were shown to which model, and what it answered.
 //!
-//! The index keeps the entries, each chained to the one before it by BLAKE3, and erases what an entry quotes together with the document
-//! that it quotes. What an entry holds is decided here.
+//! The index keeps the entries, each chained to the one before it by BLAKE3, and erases what an entry quotes
+//! together with the document that it quotes. What an entry holds is decided here.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};

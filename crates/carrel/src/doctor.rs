@@ -1,4 +1,5 @@
-//! `carrel doctor`: what protects the person here, shown by trying to break it, and what else an answer depends on.
+//! `carrel doctor`: what protects the person here, shown by trying to break it, and what else an answer
+//! depends on.
 
 mod checks;
 mod process;
@@ -44,9 +45,9 @@ struct Report {
 pub fn run(config: &Config, json: bool) -> ExitCode {
     let report = Report { locks: locks(config), checks: checks::all(config) };
     let printed = match json {
-        true => serde_json::to_writer_pretty(io::stdout(), &report).map_err(io::Error::from).and_then(|()| {
-            writeln!(io::stdout())
-        }),
+        true => serde_json::to_writer_pretty(io::stdout(), &report)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(io::stdout())),
         false => print(&report),
     };
     let open = report.locks.iter().any(|lock| lock.required && !lock.holds);

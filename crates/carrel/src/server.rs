@@ -1,8 +1,9 @@
-//! The server: one listener on loopback for the page and for programs, and a socket in the data directory for the
-//! command line. It translates between HTTP and [`Library`], and holds no logic of its own.
+//! The server: one listener on loopback for the page and for programs, and a socket in the data directory for
+//! the command line. It translates between HTTP and [`Library`], and holds no logic of its own.
 //!
-//! Serving has two steps, so that no document is read before the locks are on: [`prepare`] opens both listeners and
-//! locks the process ([`airgap`]) while it still has a single thread; [`serve`] answers until it is told to stop.
+//! Serving has two steps, so that no document is read before the locks are on: [`prepare`] opens both
+//! listeners and locks the process ([`airgap`]) while it still has a single thread; [`serve`] answers until
+//! it is told to stop.
 
 mod ask;
 mod assets;
@@ -43,8 +44,8 @@ pub struct ServeOptions {
     /// Whether to give up every other socket. Only debugging is a reason not to.
     pub lock: bool,
     pub data_dir: PathBuf,
-    /// Directories besides the data directory in which files may be made while serving: where models keep weights
-    /// that they have rearranged for this machine.
+    /// Directories besides the data directory in which files may be made while serving: where models keep
+    /// weights that they have rearranged for this machine.
     pub caches: Vec<PathBuf>,
 }
 
@@ -76,7 +77,9 @@ impl Error {
         let hint = match self {
             Error::Port { .. } => "another program uses this port; pass a different `--port`, or none",
             Error::Running(_) => "`carrel open` prints a link to it; or pass another `--data-dir`",
-            Error::Socket { .. } => "the data directory must be on a file system with sockets, under a path of at most 90 bytes",
+            Error::Socket { .. } => {
+                "the data directory must be on a file system with sockets, under a path of at most 90 bytes"
+            }
             Error::Lock(_) => "the kernel has no seccomp filters; `--no-lock` serves without that protection",
             Error::NotRunning(_) => "start it with `carrel serve`",
             Error::Secrets { .. } | Error::Cache { .. } | Error::Start(_) | Error::Answer(_) => return None,
@@ -182,7 +185,10 @@ fn announce(site: &Site, locked: Option<Locked>, data_dir: &Path) {
              machine is now a matter of trust in its code, and no longer enforced by the kernel."
         ),
         Some(locked) => {
-            println!("Locked by the kernel: no socket but this listener{}.", files_sentence(locked, data_dir));
+            println!(
+                "Locked by the kernel: no socket but this listener{}.",
+                files_sentence(locked, data_dir)
+            );
             if !locked.from_the_first_thread {
                 tracing::warn!("threads were running before the file rules were applied");
             }
@@ -200,9 +206,8 @@ fn files_sentence(locked: Locked, data_dir: &Path) -> String {
 }
 
 fn listen_on(port: Option<u16>) -> Result<TcpListener, Error> {
-    let bind = |port| {
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| Error::Port { port, source })
-    };
+    let bind =
+        |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| Error::Port { port, source });
     match (port, bind(port.unwrap_or(DEFAULT_PORT))) {
         (None, Err(Error::Port { source, .. })) if source.kind() == io::ErrorKind::AddrInUse => bind(0),
         (_, bound) => bound,

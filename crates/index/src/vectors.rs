@@ -32,7 +32,7 @@ const TABLE: &str = "chunks";
 /// Rows handed to LanceDB at a time.
 const BATCH: usize = 8_192;
 /// Candidates are found by scalar-quantised codes; this many times the wanted number is compared exactly.
-const REFINE: u32 = 4;
+const REFINE: u32 = 2;
 /// Predicates longer than this are split.
 const PREDICATE_RANGES: usize = 400;
 
@@ -61,6 +61,9 @@ impl Vectors {
         let held = Held::read(directory)?;
         let fresh = held.is_none();
         let held = held.unwrap_or(Held::none(embedder, dimensions));
+        if !held.is_on_disk(directory) {
+            return Err(Error::vectors("files of it are missing or torn"));
+        }
         if held.embedder != embedder || held.dimensions != dimensions {
             return Err(Error::vectors("its vectors were made by another embedder"));
         }
@@ -138,9 +141,9 @@ impl Vectors {
     }
 
     fn write_down(&self, sequence: i64) -> Result<()> {
-        lock(&self.synced).sync(&self.directory)?;
+        let files = lock(&self.synced).sync(&self.directory)?;
         let mut held = lock(&self.held);
-        held.sequence = sequence;
+        (held.sequence, held.files) = (sequence, files);
         held.write(&self.directory)
     }
 
@@ -157,9 +160,9 @@ impl Vectors {
             self.table.create_index(&["vector"], LanceIndex::IvfHnswSq(builder)).execute().await
         };
         self.runtime.block_on(build).map_err(Error::vectors)?;
-        lock(&self.synced).sync(&self.directory)?;
+        let files = lock(&self.synced).sync(&self.directory)?;
         let mut held = lock(&self.held);
-        held.indexed = rows;
+        (held.indexed, held.files) = (rows, files);
         held.write(&self.directory)
     }
 
@@ -188,7 +191,7 @@ impl Vectors {
                 .distance_type(DistanceType::Dot)
                 .limit(limit)
                 .nprobes(probes(self.indexed()))?
-                .ef((limit * 2).max(256))
+                .ef(limit * REFINE as usize)
                 .refine_factor(REFINE)
                 .select(Select::columns(&["chunk", "_distance"]));
             if let Some(documents) = documents {

@@ -81,6 +81,16 @@ impl Decoder {
         &self.architecture
     }
 
+    /// Bytes of packed weights, all of which every token reads.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weights.bytes()
+    }
+
+    /// The instructions that the kernels use.
+    pub fn kernels(&self) -> String {
+        format!("{:?}", self.isa)
+    }
+
     /// Positions that a state may hold.
     pub fn context_tokens(&self) -> usize {
         self.options.context_tokens

@@ -1,12 +1,11 @@
 //! Text to unit vectors, by a BERT-family network.
 //!
-//! Every text goes through the network by itself, without padding, so its vector cannot depend on what it was
-//! batched with; the batch is worked on in parallel, longest texts first.
+//! Texts go through the network one behind the other, without padding, and every row is computed as if it were
+//! alone: a text's vector cannot depend on what it was batched with.
 
 use std::path::Path;
 
 use carrel_corpus::{Embedder, SeamError};
-use rayon::prelude::*;
 use tokenizers::Tokenizer;
 
 use crate::store::{Embedding, ModelKind, Pooling};
@@ -17,7 +16,10 @@ mod network;
 use network::Network;
 
 /// Changes whenever the same weights would give other vectors, so that old ones are not compared with new ones.
-const REVISION: &str = "f32-1";
+const REVISION: &str = "q8-1";
+
+/// Tokens that go through the network together: enough to use each weight often, few enough to stay in the cache.
+const BATCH_TOKENS: usize = 256;
 
 /// An embedder of the store, ready to use.
 pub struct LocalEmbedder {
@@ -27,7 +29,6 @@ pub struct LocalEmbedder {
     /// The special tokens around a text.
     around: [u32; 2],
     network: Network,
-    pool: rayon::ThreadPool,
 }
 
 impl LocalEmbedder {
@@ -49,15 +50,11 @@ impl LocalEmbedder {
         };
         let tokenizer = load_tokenizer(&store.file(&manifest, "tokenizer")?)?;
         let around = special_tokens(&tokenizer)?;
-        let network = Network::load(&store.file(&manifest, "config")?, &store.file(&manifest, "weights")?)?;
+        let (config, weights) = (store.file(&manifest, "config")?, store.file(&manifest, "weights")?);
+        let network = Network::load(&config, &weights, threads)?;
         let settings = Embedding { max_tokens: settings.max_tokens.min(network.max_tokens()), ..settings };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .thread_name(|index| format!("embed-{index}"))
-            .build()
-            .map_err(|error| Error::Tokenization(error.to_string()))?;
         let id = identify(&manifest, &settings);
-        Ok(LocalEmbedder { id, settings, tokenizer, around, network, pool })
+        Ok(LocalEmbedder { id, settings, tokenizer, around, network })
     }
 
     /// Number of tokens that the network sees for these texts, the special ones included.
@@ -81,29 +78,36 @@ impl LocalEmbedder {
         tokens
     }
 
+    /// Vectors in the order of the texts. They go through the network in the order of their lengths, so that those
+    /// of a batch are alike.
     fn embed(&self, prefix: &str, texts: &[&str]) -> Result<Vec<Vec<f32>>, SeamError> {
-        let vectors: Result<Vec<_>, Error> = self.pool.install(|| {
-            let mut inputs: Vec<(usize, Vec<u32>)> = texts
-                .par_iter()
-                .enumerate()
-                .map(|(index, text)| (index, self.tokens(prefix, text)))
-                .collect();
-            inputs.sort_by_key(|(index, tokens)| (std::cmp::Reverse(tokens.len()), *index));
-            let mut vectors: Vec<(usize, Vec<f32>)> = inputs
-                .into_par_iter()
-                .with_max_len(1)
-                .map(|(index, tokens)| Ok((index, self.vector(&tokens)?)))
-                .collect::<Result<_, Error>>()?;
-            vectors.sort_by_key(|(index, _)| *index);
-            Ok(vectors.into_iter().map(|(_, vector)| vector).collect())
-        });
-        vectors.map_err(|error| SeamError::caused_by("could not embed the text", error))
+        let mut inputs: Vec<(usize, Vec<u32>)> =
+            texts.iter().enumerate().map(|(index, text)| (index, self.tokens(prefix, text))).collect();
+        inputs.sort_by_key(|(index, tokens)| (tokens.len(), *index));
+        let mut vectors = vec![Vec::new(); texts.len()];
+        let mut rest = inputs.as_slice();
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(batch_len(rest));
+            let tokens: Vec<&[u32]> = batch.iter().map(|(_, tokens)| tokens.as_slice()).collect();
+            let width = self.network.dimensions();
+            let done = self.network.forward(&tokens, &mut |index, rows| {
+                vectors[batch[index].0] = pool_rows(rows, width, self.settings.pooling);
+            });
+            done.map_err(|error| SeamError::caused_by("could not embed the text", error))?;
+            rest = after;
+        }
+        Ok(vectors)
     }
+}
 
-    fn vector(&self, tokens: &[u32]) -> Result<Vec<f32>, Error> {
-        let hidden = self.network.forward(tokens)?;
-        Ok(pool_rows(&hidden, self.network.dimensions(), self.settings.pooling))
-    }
+/// How many of the next texts make a batch; at least one.
+fn batch_len(inputs: &[(usize, Vec<u32>)]) -> usize {
+    let mut total = 0;
+    let fitting = inputs.iter().take_while(|(_, tokens)| {
+        total += tokens.len();
+        total <= BATCH_TOKENS
+    });
+    fitting.count().max(1)
 }
 
 /// No token stands for more bytes of text than this on average over a whole input: white space and control

@@ -4,6 +4,7 @@
 //! `carrel-corpus` ([`Embedder`](carrel_corpus::Embedder), [`Generator`](carrel_corpus::Generator)), a store of
 //! model files, and plain numbers.
 
+mod bench;
 mod catalogue;
 pub mod decoder;
 mod digest;
@@ -22,6 +23,9 @@ mod template;
 mod testing;
 mod tokenizer;
 
+pub use bench::{
+    BenchOptions, BenchReport, DecodeRate, EmbedReport, PrefillRate, bench, bench_embedder,
+};
 pub use catalogue::{Entry, Packages, PinnedFile, catalogue};
 pub use digest::Digest;
 pub use embedder::LocalEmbedder;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ::landlock::{
-    ABI, AccessFs, AccessNet, Compatible, CompatLevel, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    ABI, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
@@ -20,8 +20,8 @@ pub enum Holds {
     NotOffered,
 }
 
-/// From now on this thread and those it starts write only below `writable`, open and accept no TCP port of their own,
-/// connect to none, and signal or reach by abstract socket no process but their own.
+/// From now on this thread and those it starts write only below `writable`, open and accept no TCP port of
+/// their own, connect to none, and signal or reach by abstract socket no process but their own.
 ///
 /// Reading and executing stay free: documents lie anywhere, and workers and tesseract are programs.
 pub fn restrict(writable: &[PathBuf]) -> Result<Holds, RulesetError> {
@@ -44,7 +44,8 @@ pub fn restrict(writable: &[PathBuf]) -> Result<Holds, RulesetError> {
 /// The version of Landlock that the running kernel offers; `None` without it.
 pub fn offered() -> Option<u32> {
     const VERSION: libc::c_uint = 1; // LANDLOCK_CREATE_RULESET_VERSION
-    // SAFETY: with a null attribute of size 0 and this flag the call reads no memory and only returns a number.
+    // SAFETY: with a null attribute of size 0 and this flag the call reads no memory and only returns a
+    // number.
     let version =
         unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, VERSION) };
     u32::try_from(version).ok().filter(|&version| version > 0)

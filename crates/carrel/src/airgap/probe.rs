@@ -1,12 +1,13 @@
 //! Attempts to break the locks, each made in a process of its own: `carrel probe NAME`.
 //!
-//! A probe prepares what an intruder in the server could have (a socket from before, a thread from before), applies the
-//! same locks as `carrel serve`, and attacks. Its output is one line of evidence; it succeeds when it was refused. A probe
-//! that the kernel kills has been refused as well.
+//! A probe prepares what an intruder in the server could have (a socket from before, a thread from before),
+//! applies the same locks as `carrel serve`, and attacks. Its output is one line of evidence; it succeeds
+//! when it was refused. A probe that the kernel kills has been refused as well.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::mpsc;
@@ -57,6 +58,7 @@ pub const PROBES: &[Probe] = &[
     wall("fast-open", "nor connected by sending (TCP fast open)", fast_open),
     wall("io-uring", "io_uring is off", io_uring),
     wall("steal", "no socket can be taken out of another process", steal),
+    wall("hand-in", "nor be handed in by one", handed_in),
     second_wall("landlock-tcp", "Landlock alone refuses TCP too", landlock_tcp),
     second_wall("landlock-write", "no file is written outside the data directory", landlock_write),
     wall("accept", "the listener goes on accepting", still_accepts),
@@ -136,7 +138,8 @@ fn socket() -> Result<Refused, Broken> {
     let families: Vec<libc::c_int> = (1..=45).filter(|&family| family != libc::AF_UNIX).collect();
     for &family in &families {
         for kind in [libc::SOCK_STREAM, libc::SOCK_DGRAM, libc::SOCK_RAW] {
-            // SAFETY: `socket` takes three numbers; the descriptor, if there should be one, ends with the process.
+            // SAFETY: `socket` takes three numbers; the descriptor, if there should be one, ends with the
+            // process.
             let made = unsafe { libc::socket(family, kind, 0) };
             refused(&format!("socket({family}, {kind})"), made.into(), libc::EPERM)?;
         }
@@ -168,8 +171,8 @@ fn socket_i386() -> Result<Refused, Broken> {
     const SOCKET: i64 = 359; // in the 32-bit table
     lock_as_served()?;
     let made: i64;
-    // SAFETY: the 32-bit `socket` takes its three numbers in ebx, ecx and edx and touches no memory; ebx, which the
-    // compiler keeps for itself, is put back. r8 to r11 are not preserved by this entry.
+    // SAFETY: the 32-bit `socket` takes its three numbers in ebx, ecx and edx and touches no memory; ebx,
+    // which the compiler keeps for itself, is put back. r8 to r11 are not preserved by this entry.
     unsafe {
         std::arch::asm!(
             "xchg {first}, rbx", "int 0x80", "xchg {first}, rbx",
@@ -182,7 +185,9 @@ fn socket_i386() -> Result<Refused, Broken> {
     }
     match made {
         0.. => Err(Broken::Succeeded("socket(AF_INET) by its 32-bit number".to_owned())),
-        error => Ok(Refused(format!("32-bit socket(AF_INET): {}", io::Error::from_raw_os_error(-error as i32)))),
+        error => {
+            Ok(Refused(format!("32-bit socket(AF_INET): {}", io::Error::from_raw_os_error(-error as i32))))
+        }
     }
 }
 
@@ -295,6 +300,17 @@ fn steal() -> Result<Refused, Broken> {
     // SAFETY: takes three numbers; the descriptor, if any, ends with the process.
     let taken = unsafe { libc::syscall(libc::SYS_pidfd_getfd, own, 0, 0) };
     refused("pidfd_getfd()", taken, libc::EPERM)
+}
+
+fn handed_in() -> Result<Refused, Broken> {
+    let (ours, _theirs) = UnixStream::pair()?;
+    lock_as_served()?;
+    // SAFETY: all-zero is a valid `msghdr`, which has room for nothing and outlives the call.
+    let received = unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        libc::recvmsg(ours.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT)
+    };
+    refused("recvmsg()", received as libc::c_long, libc::EPERM)
 }
 
 fn landlock_tcp() -> Result<Refused, Broken> {

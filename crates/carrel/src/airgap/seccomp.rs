@@ -1,9 +1,10 @@
 //! The system-call filter: no new way to the network, for all threads.
 //!
-//! What must keep working is short: `accept` on the open listener, `read`, `write` and `send` on connections that a
-//! browser on this machine opened, and pipes to worker processes. What a leak could use instead is denied, including
-//! the less obvious ways: turning the listener into a client (`connect` with `AF_UNSPEC`, then again with an address),
-//! TCP fast open, taking a socket out of another process, and the second system-call tables of x86-64.
+//! What must keep working is short: `accept` on the open listener, `read`, `write` and `send` on connections
+//! that a browser on this machine opened, and pipes to worker processes. What a leak could use instead is
+//! denied, including the less obvious ways: turning the listener into a client (`connect` with `AF_UNSPEC`,
+//! then again with an address), TCP fast open, taking a socket out of another process, and the second
+//! system-call tables of x86-64.
 //!
 //! Denied calls fail with `EPERM`; a call through the 32-bit table ends the process.
 
@@ -27,6 +28,8 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_connect,
     libc::SYS_bind,
     libc::SYS_listen,
+    libc::SYS_recvmsg, // the only way to be handed a descriptor (`SCM_RIGHTS`); streams are read without it
+    libc::SYS_recvmmsg,
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
@@ -75,8 +78,9 @@ fn when(
     Ok(SeccompRule::new(vec![SeccompCondition::new(argument, length, operator, value)?])?)
 }
 
-/// x32 shares x86-64's architecture number and marks its calls by bit 30 (`__X32_SYSCALL_BIT`), so that a filter over
-/// plain numbers would let `socket` through under its x32 number. Nothing here uses x32: all of it is denied.
+/// x32 shares x86-64's architecture number and marks its calls by bit 30 (`__X32_SYSCALL_BIT`), so that a
+/// filter over plain numbers would let `socket` through under its x32 number. Nothing here uses x32: all of
+/// it is denied.
 #[cfg(target_arch = "x86_64")]
 fn deny_x32() -> BpfProgram {
     const X32_BIT: u32 = 0x4000_0000;

@@ -17,8 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Starts a worker and reads from the kernel what it is kept from.
 pub fn worker(config: &Config) -> Lock {
     let (program, args) = &config.worker;
-    let started =
-        Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let started = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     let (holds, evidence) = match started {
         Err(error) => (false, format!("could not start a worker: {error}")),
         Ok(mut child) => {
@@ -70,7 +74,11 @@ pub fn server(config: &Config) -> Vec<Lock> {
             let name = format!("server-{}", outcome.name);
             lock(&name, "tried in the running server itself", (outcome.holds, outcome.evidence))
         })),
-        Err(error) => locks.push(lock("server-inside", "tried in the running server itself", (false, crate::chain(&error)))),
+        Err(error) => locks.push(lock(
+            "server-inside",
+            "tried in the running server itself",
+            (false, crate::chain(&error)),
+        )),
     }
     locks
 }
@@ -121,7 +129,9 @@ fn inet_sockets(process: u32) -> io::Result<Vec<Socket>> {
     for descriptor in fs::read_dir(format!("/proc/{process}/fd"))? {
         let Ok(target) = fs::read_link(descriptor?.path()) else { continue };
         let target = target.to_string_lossy();
-        own.extend(target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));
+        own.extend(
+            target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned),
+        );
     }
     let mut found = Vec::new();
     // Columns: number, local address, remote address, state, ..., inode (tenth).
@@ -129,11 +139,16 @@ fn inet_sockets(process: u32) -> io::Result<Vec<Socket>> {
         let Ok(text) = fs::read_to_string(format!("/proc/{process}/net/{table}")) else { continue };
         for line in text.lines().skip(1) {
             let columns: Vec<&str> = line.split_whitespace().collect();
-            let (Some(local), Some(state), Some(inode)) = (columns.get(1), columns.get(3), columns.get(9)) else {
+            let (Some(local), Some(state), Some(inode)) = (columns.get(1), columns.get(3), columns.get(9))
+            else {
                 continue;
             };
             if own.contains(*inode) {
-                found.push(Socket { table, listens: *state == LISTEN, loopback: local.starts_with(LOOPBACK) });
+                found.push(Socket {
+                    table,
+                    listens: *state == LISTEN,
+                    loopback: local.starts_with(LOOPBACK),
+                });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Answers and status as server-sent events.
 //!
-//! The library blocks, so it works on a thread of its own and hands each event through a channel. When the reader goes away,
-//! the channel closes, the next event breaks, and with it the generation ends.
+//! The library blocks, so it works on a thread of its own and hands each event through a channel. When the
+//! reader goes away, the channel closes, the next event breaks, and with it the generation ends.
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -29,7 +29,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Status is sent at most as often.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
 
-type Events = Sse<axum::response::sse::KeepAliveStream<std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>>>;
+type Events = Sse<
+    axum::response::sse::KeepAliveStream<
+        std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>,
+    >,
+>;
 
 /// `POST /library/ask`
 pub async fn ask(State(site): State<Site>, Body(body): Body<wire::AskBody>) -> Events {
@@ -91,6 +95,7 @@ fn named(name: &str, data: &impl Serialize) -> Event {
 }
 
 fn events(receiver: mpsc::Receiver<Event>) -> Events {
-    let stream: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(ReceiverStream::new(receiver).map(Ok));
+    let stream: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> =
+        Box::pin(ReceiverStream::new(receiver).map(Ok));
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }

@@ -60,7 +60,10 @@ fn plain(title: &str, explanation: &str) -> Response {
     );
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
-        (header::CONTENT_SECURITY_POLICY, format!("default-src 'none'; style-src '{STYLE_HASH}'; frame-ancestors 'none'")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            format!("default-src 'none'; style-src '{STYLE_HASH}'; frame-ancestors 'none'"),
+        ),
     ];
     (StatusCode::FORBIDDEN, headers, page).into_response()
 }
@@ -85,7 +88,8 @@ mod tests {
     fn base64(bytes: &[u8]) -> String {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let groups = bytes.chunks(3).map(|group| {
-            let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
+            let bits =
+                (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
             (0..4).map(move |at| match at <= group.len() {
                 true => char::from(ALPHABET[(bits >> (18 - 6 * at) & 63) as usize]),
                 false => '=',

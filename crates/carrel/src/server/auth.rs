@@ -1,7 +1,9 @@
-//! Who may ask: a browser that opened a one-time link, or a program that holds the token of the data directory.
+//! Who may ask: a browser that opened a one-time link, or a program that holds the token of the data
+//! directory.
 //!
-//! Secrets are 256 random bits from the kernel. Of sessions only BLAKE3 digests are kept, in a file that only the owner can read,
-//! so that a restart does not sign the browser out; comparisons take the same time wherever they differ.
+//! Secrets are 256 random bits from the kernel. Of sessions only BLAKE3 digests are kept, in a file that only
+//! the owner can read, so that a restart does not sign the browser out; comparisons take the same time
+//! wherever they differ.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

@@ -39,7 +39,8 @@ pub fn serving_process(data_dir: &Path) -> Option<u32> {
 
 /// HTTP/1.0, in which the answer ends where the connection does.
 pub(crate) fn request<T: DeserializeOwned>(data_dir: &Path, method: &str, path: &str) -> Result<T, Error> {
-    let mut stream = UnixStream::connect(data_dir.join(SOCKET)).map_err(|_| Error::NotRunning(data_dir.to_path_buf()))?;
+    let mut stream =
+        UnixStream::connect(data_dir.join(SOCKET)).map_err(|_| Error::NotRunning(data_dir.to_path_buf()))?;
     let mut answer = String::new();
     write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
         .and_then(|()| stream.read_to_string(&mut answer))

@@ -1,7 +1,7 @@
 //! Documents as they were read, and the bytes of their files.
 //!
-//! Files are somebody else's work. Nothing of them is rendered here as live markup: a PDF goes to our own viewer, all else is
-//! plain text or a download, and every one of them under a policy that lets nothing run.
+//! Files are somebody else's work. Nothing of them is rendered here as live markup: a PDF goes to our own
+//! viewer, all else is plain text or a download, and every one of them under a policy that lets nothing run.
 
 use std::io::SeekFrom;
 use std::ops::RangeInclusive;
@@ -16,9 +16,9 @@ use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
+use super::Site;
 use super::failure::{Asked, Failure, Named};
 use super::routes::blocking;
-use super::Site;
 use crate::wire;
 
 const POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
@@ -31,7 +31,10 @@ pub struct Stretch {
 }
 
 /// `GET /library/documents/ID`
-pub async fn show(State(site): State<Site>, Named(id): Named<i64>) -> Result<Json<wire::DocumentInfo>, Failure> {
+pub async fn show(
+    State(site): State<Site>,
+    Named(id): Named<i64>,
+) -> Result<Json<wire::DocumentInfo>, Failure> {
     blocking(move || Ok(wire::DocumentInfo::from(&site.library.document(DocumentId(id))?))).await.map(Json)
 }
 
@@ -47,7 +50,11 @@ pub async fn text(
 }
 
 /// `GET /library/documents/ID/file`; one range of bytes may be asked for.
-pub async fn file(State(site): State<Site>, Named(id): Named<i64>, headers: HeaderMap) -> Result<Response, Failure> {
+pub async fn file(
+    State(site): State<Site>,
+    Named(id): Named<i64>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let record = blocking(move || site.library.document(DocumentId(id))).await?;
     if record.container.is_some() {
         return Err(Failure::new(StatusCode::NOT_FOUND, "this document is inside another file")
@@ -60,7 +67,8 @@ pub async fn file(State(site): State<Site>, Named(id): Named<i64>, headers: Head
         return Err(Failure::new(StatusCode::NOT_FOUND, "this is not a file any more"));
     }
     let size = metadata.len();
-    let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).map(|range| part(range, size));
+    let asked =
+        headers.get(header::RANGE).and_then(|range| range.to_str().ok()).map(|range| part(range, size));
     let mut response = match asked {
         None | Some(Part::Everything) => stream(file, size).into_response(),
         Some(Part::Of(range)) => {
@@ -88,7 +96,11 @@ fn describe(response: &mut Response, record: &FileRecord) {
         _ => ("application/octet-stream", "attachment"),
     };
     insert(response, header::CONTENT_TYPE, media_type);
-    insert(response, header::CONTENT_DISPOSITION, &format!("{disposition}; filename*=UTF-8''{}", escaped(&record.path)));
+    insert(
+        response,
+        header::CONTENT_DISPOSITION,
+        &format!("{disposition}; filename*=UTF-8''{}", escaped(&record.path)),
+    );
     insert(response, header::CONTENT_SECURITY_POLICY, POLICY);
     insert(response, header::ACCEPT_RANGES, "bytes");
 }
@@ -131,13 +143,16 @@ enum Part {
 
 /// RFC 9110, section 14: a header that is not understood, or asks for several ranges, stands for everything.
 fn part(header: &str, size: u64) -> Part {
-    let Some((first, last)) = header.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
+    let Some((first, last)) = header.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-'))
+    else {
         return Part::Everything;
     };
     let range = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) if first <= last => first..=last.min(size.saturating_sub(1)),
         (Ok(first), Err(_)) if last.is_empty() => first..=size.saturating_sub(1),
-        (Err(_), Ok(count)) if first.is_empty() && count > 0 => size.saturating_sub(count)..=size.saturating_sub(1),
+        (Err(_), Ok(count)) if first.is_empty() && count > 0 => {
+            size.saturating_sub(count)..=size.saturating_sub(1)
+        }
         _ => return Part::Everything,
     };
     if size == 0 || *range.start() >= size { Part::Outside } else { Part::Of(range) }

@@ -1,8 +1,8 @@
 //! What every request passes before a handler sees it, and every response on its way out.
 //!
-//! A page on another site can make a browser send requests here, and a name that it owns can be made to point here (DNS
-//! rebinding). So a request must name this server as its host, must not come from another origin, and must carry a secret that
-//! such a page cannot have.
+//! A page on another site can make a browser send requests here, and a name that it owns can be made to point
+//! here (DNS rebinding). So a request must name this server as its host, must not come from another origin,
+//! and must carry a secret that such a page cannot have.
 
 use axum::Router;
 use axum::body::Body;
@@ -73,10 +73,13 @@ fn is_for_us(site: &Site, headers: &HeaderMap) -> Result<(), Failure> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (hosts.next().map(HeaderValue::to_str), hosts.next()) {
         (Some(Ok(host)), None) if names.iter().any(|name| name.eq_ignore_ascii_case(host)) => host,
-        _ => return Err(Failure::new(StatusCode::MISDIRECTED_REQUEST, "this server has another name")
-            .hint(format!("use http://{}/", names[0]))),
+        _ => {
+            return Err(Failure::new(StatusCode::MISDIRECTED_REQUEST, "this server has another name")
+                .hint(format!("use http://{}/", names[0])));
+        }
     };
-    let foreign = |what: &str| Err(Failure::new(StatusCode::FORBIDDEN, format!("this request comes from {what}")));
+    let foreign =
+        |what: &str| Err(Failure::new(StatusCode::FORBIDDEN, format!("this request comes from {what}")));
     for origin in headers.get_all(header::ORIGIN) {
         if !origin.as_bytes().eq_ignore_ascii_case(format!("http://{host}").as_bytes()) {
             return foreign("another origin");
@@ -97,7 +100,8 @@ fn is_known(site: &Site, headers: &HeaderMap) -> bool {
 }
 
 fn login_token(method: &Method, uri: &Uri) -> Option<String> {
-    let login = (method == Method::GET && uri.path() == "/").then(|| Query::<Login>::try_from_uri(uri).ok())??;
+    let login =
+        (method == Method::GET && uri.path() == "/").then(|| Query::<Login>::try_from_uri(uri).ok())??;
     login.0.token
 }
 

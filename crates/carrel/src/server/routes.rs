@@ -119,8 +119,13 @@ struct Found {
     passages: Vec<wire::Passage>,
 }
 
-async fn search(State(site): State<Site>, Body(body): Body<wire::SearchBody>) -> Result<Json<Found>, Failure> {
-    blocking(move || Ok(Found { passages: wire::passages(&site.library.search(&body.into())?) })).await.map(Json)
+async fn search(
+    State(site): State<Site>,
+    Body(body): Body<wire::SearchBody>,
+) -> Result<Json<Found>, Failure> {
+    blocking(move || Ok(Found { passages: wire::passages(&site.library.search(&body.into())?) }))
+        .await
+        .map(Json)
 }
 
 #[derive(Serialize)]
@@ -131,7 +136,9 @@ struct Conversations {
 async fn conversations(State(site): State<Site>) -> Result<Json<Conversations>, Failure> {
     blocking(move || {
         let conversations = site.library.conversations()?;
-        Ok(Conversations { conversations: conversations.iter().map(wire::ConversationSummary::from).collect() })
+        Ok(Conversations {
+            conversations: conversations.iter().map(wire::ConversationSummary::from).collect(),
+        })
     })
     .await
     .map(Json)
@@ -144,7 +151,10 @@ async fn conversation(
     blocking(move || Ok(wire::Conversation::from(&site.library.conversation(&id)?))).await.map(Json)
 }
 
-async fn remove_conversation(State(site): State<Site>, Named(id): Named<String>) -> Result<StatusCode, Failure> {
+async fn remove_conversation(
+    State(site): State<Site>,
+    Named(id): Named<String>,
+) -> Result<StatusCode, Failure> {
     blocking(move || site.library.delete_conversation(&id)).await.map(|()| StatusCode::NO_CONTENT)
 }
 

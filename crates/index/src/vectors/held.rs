@@ -1,6 +1,6 @@
 //! What the table surely holds, written down beside it, and the syncing that must come first.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,14 @@ pub(super) struct Held {
     /// Rows in the approximate index; 0 while there is none.
     pub(super) indexed: usize,
     pub(super) embedder: String,
+    /// The table's files, relative to its directory, with their lengths.
+    pub(super) files: BTreeMap<String, u64>,
 }
 
 impl Held {
     pub(super) fn none(embedder: &str, dimensions: usize) -> Held {
-        Held { sequence: 0, dimensions, indexed: 0, embedder: embedder.to_owned() }
+        let embedder = embedder.to_owned();
+        Held { sequence: 0, dimensions, indexed: 0, embedder, files: BTreeMap::new() }
     }
 
     /// `None` when there is no file. One that cannot be made sense of is an error.
@@ -39,52 +42,77 @@ impl Held {
     }
 
     fn parse(text: &str) -> Option<Held> {
-        let mut lines = text.lines();
+        let mut lines = text.strip_suffix("end\n")?.lines();
         let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
-        Some(Held {
+        let mut held = Held {
             sequence: value("sequence")?.parse().ok()?,
             dimensions: value("dimensions")?.parse().ok()?,
             indexed: value("indexed")?.parse().ok()?,
             embedder: value("embedder")?.to_owned(),
-        })
+            files: BTreeMap::new(),
+        };
+        for line in lines {
+            let (length, name) = line.strip_prefix("file ")?.split_once(' ')?;
+            held.files.insert(name.to_owned(), length.parse().ok()?);
+        }
+        Some(held)
     }
 
     /// Replaces the file. A crash leaves the former one.
     pub(super) fn write(&self, directory: &Path) -> Result<()> {
-        let Held { sequence, dimensions, indexed, embedder } = self;
-        let text =
-            format!("sequence {sequence}\ndimensions {dimensions}\nindexed {indexed}\nembedder {embedder}\n");
         let (path, next) = (directory.join(NAME), directory.join("held.next"));
         let write = || {
             let mut file = File::create(&next)?;
-            file.write_all(text.as_bytes())?;
+            file.write_all(self.text().as_bytes())?;
             file.sync_all()?;
             fs::rename(&next, &path)?;
             sync_directory(directory)
         };
         write().map_err(Error::file("write", &path))
     }
+
+    fn text(&self) -> String {
+        let Held { sequence, dimensions, indexed, embedder, files } = self;
+        let files: String = files.iter().map(|(name, length)| format!("file {length} {name}\n")).collect();
+        format!(
+            "sequence {sequence}\ndimensions {dimensions}\nindexed {indexed}\nembedder {embedder}\n{files}end\n"
+        )
+    }
+
+    /// Whether every file that was written down is there in its whole length.
+    pub(super) fn is_on_disk(&self, directory: &Path) -> bool {
+        let whole = |(name, length): (&String, &u64)| {
+            fs::metadata(directory.join(name)).is_ok_and(|metadata| metadata.len() == *length)
+        };
+        self.files.iter().all(whole)
+    }
 }
 
 /// The files that are on the disk already. Lance never changes a file once it is written.
 #[derive(Default)]
 pub(super) struct Synced {
-    files: HashSet<(PathBuf, u64, Option<SystemTime>)>,
+    files: HashMap<PathBuf, (u64, Option<SystemTime>)>,
 }
 
 impl Synced {
-    /// Syncs every file under `directory` that was not synced before, and every directory.
-    pub(super) fn sync(&mut self, directory: &Path) -> Result<()> {
-        let mut present = HashSet::new();
+    /// Syncs every file under `directory` that was not synced before, and every directory. Gives the files, relative
+    /// to `directory`, with their lengths.
+    pub(super) fn sync(&mut self, directory: &Path) -> Result<BTreeMap<String, u64>> {
+        let mut present = HashMap::new();
         self.walk(directory, &mut present).map_err(Error::file("sync", directory))?;
         self.files = present;
-        Ok(())
+        let files = self.files.iter().filter_map(|(path, (length, _))| {
+            let name = path.strip_prefix(directory).ok()?.to_str()?;
+            // This file's own predecessor is none of the table's.
+            (!name.starts_with(NAME)).then(|| (name.to_owned(), *length))
+        });
+        Ok(files.collect())
     }
 
     fn walk(
         &self,
         directory: &Path,
-        present: &mut HashSet<(PathBuf, u64, Option<SystemTime>)>,
+        present: &mut HashMap<PathBuf, (u64, Option<SystemTime>)>,
     ) -> std::io::Result<()> {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
@@ -94,11 +122,11 @@ impl Synced {
                 self.walk(&path, present)?;
                 continue;
             }
-            let file = (path, metadata.len(), metadata.modified().ok());
-            if !self.files.contains(&file) {
-                File::open(&file.0)?.sync_all()?;
+            let stamp = (metadata.len(), metadata.modified().ok());
+            if self.files.get(&path) != Some(&stamp) {
+                File::open(&path)?.sync_all()?;
             }
-            present.insert(file);
+            present.insert(path, stamp);
         }
         sync_directory(directory)
     }
@@ -123,9 +151,16 @@ mod tests {
     fn what_is_held_round_trips() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(Held::read(directory.path()).unwrap(), None);
-        let held = Held { sequence: 7, indexed: 3, ..Held::none("minilm @ 1", 384) };
+        let mut held = Held { sequence: 7, indexed: 3, ..Held::none("minilm @ 1", 384) };
+        fs::create_dir(directory.path().join("data")).unwrap();
+        fs::write(directory.path().join("data/a b"), b"rows").unwrap();
+        held.files = Synced::default().sync(directory.path()).unwrap();
+        assert_eq!(held.files, BTreeMap::from([("data/a b".to_owned(), 4)]));
         held.write(directory.path()).unwrap();
-        assert_eq!(Held::read(directory.path()).unwrap(), Some(held));
+        assert_eq!(Held::read(directory.path()).unwrap().as_ref(), Some(&held));
+        assert!(held.is_on_disk(directory.path()));
+        fs::write(directory.path().join("data/a b"), b"ro").unwrap();
+        assert!(!held.is_on_disk(directory.path()), "a torn file shows");
         fs::write(directory.path().join(NAME), "sequence 7\ndim").unwrap();
         assert!(Held::read(directory.path()).is_err(), "a torn file is no statement");
     }

@@ -36,11 +36,7 @@ enum PageReading {
 
 /// Reads a file.
 pub(super) fn read(source: &Source) -> Reading {
-    let pdf = match Pdf::new(source.bytes.to_vec()) {
-        Ok(pdf) => pdf,
-        Err(LoadPdfError::Decryption(_)) => return Err(Outcome::Encrypted),
-        Err(LoadPdfError::Invalid) => return Err(Outcome::Failed { reason: "damaged: no page was found".into() }),
-    };
+    let pdf = open(source.bytes)?;
     let mut draft = source.draft();
     let metadata = pdf.metadata();
     draft.title = metadata.title.as_deref().map(structure::text_string).filter(|title| is_title(title));
@@ -86,6 +82,21 @@ pub(super) fn read(source: &Source) -> Reading {
         draft.verdict = Some(Outcome::Unsupported { kind: UNRECOGNISED.to_owned() });
     }
     Ok(draft)
+}
+
+fn open(bytes: &[u8]) -> Result<Pdf, Outcome> {
+    match Pdf::new(bytes.to_vec()) {
+        Ok(pdf) => Ok(pdf),
+        Err(LoadPdfError::Decryption(_)) => Err(Outcome::Encrypted),
+        Err(LoadPdfError::Invalid) => {
+            let damaged = Outcome::Failed { reason: "damaged: no page was found".into() };
+            let Some(at) = bytes.windows(8).rposition(|window| window == b"/Encrypt") else { return Err(damaged) };
+            // A file may encrypt its attachments only, which is a scheme that the parser refuses.
+            let mut plain = bytes.to_vec();
+            plain[at + 1] = b'X';
+            Pdf::new(plain).map_err(|_| Outcome::Encrypted)
+        }
+    }
 }
 
 fn read_page<'a>(page: &hayro_syntax::page::Page<'a>, fonts: &Fonts<'a>, layers: &[u32]) -> PageReading {

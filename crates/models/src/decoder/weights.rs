@@ -70,6 +70,16 @@ impl Weights {
         Weights::read(gguf, architecture, pool, &mut packed)
     }
 
+    /// Bytes of all packed matrices.
+    pub(crate) fn bytes(&self) -> u64 {
+        let layer = |layer: &Layer| {
+            let parts = [&layer.query, &layer.key, &layer.value, &layer.attention_out];
+            let hidden = [&layer.gate, &layer.up, &layer.down];
+            parts.iter().chain(&hidden).map(|matrix| matrix.bytes().len() as u64).sum::<u64>()
+        };
+        self.layers.iter().map(layer).sum::<u64>() + self.output.bytes().len() as u64
+    }
+
     /// Takes the tensors in order, and gives the file's pages back to the system as it goes.
     fn read(
         gguf: &Gguf,

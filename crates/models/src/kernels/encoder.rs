@@ -88,11 +88,9 @@ impl Kernel for GeluErf<'_> {
                 let x = L::load(values.as_ptr());
                 let half = L::mul(x, L::splat(0.5));
                 let tail = complement::<L>(L::mul(L::abs(x), L::splat(std::f32::consts::FRAC_1_SQRT_2)));
-                // For x > 0 it is x - tail * x / 2, else tail * x / 2, where the tail is 1 - erf of the magnitude.
-                let part = L::mul(half, tail);
-                let zero = L::splat(0.0);
-                let positive = L::sub(L::max(x, zero), L::mul(L::abs(part), L::splat(1.0)));
-                L::store(values.as_mut_ptr(), positive);
+                // With the tail 1 - erf(|x| / sqrt 2): x - tail * x / 2 above zero, tail * x / 2 below.
+                let part = L::abs(L::mul(half, tail));
+                L::store(values.as_mut_ptr(), L::sub(L::max(x, L::splat(0.0)), part));
             }
         }
     }

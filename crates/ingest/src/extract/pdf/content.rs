@@ -407,7 +407,7 @@ impl<'a> Runner<'a, '_> {
         if state.transparent || state.layer_hidden || state.marks_hidden || tiny || outside {
             return Sight::Hidden;
         }
-        if matches!(state.text.mode, 3 | 7) {
+        if state.text.mode == 3 {
             return Sight::Unpainted;
         }
         let unfilled = state.text.mode == 1;

@@ -1,6 +1,8 @@
 //! Fonts of a PDF as far as text needs them: from the codes of a string to characters and advances.
 
-use std::cell::RefCell;
+mod fallback;
+
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use hayro_cmap::BfString;
 use hayro_font::{CMapResolverFn, Font, FontCache, FontGlyph, FontQuery, FontResolverFn};
 use hayro_syntax::object::{Dict, Name};
 use unicode_normalization::UnicodeNormalization;
+
+use fallback::Fallback;
 
 /// The fonts of a document, each loaded once.
 pub(super) struct Fonts<'a> {
@@ -62,6 +66,8 @@ pub(super) struct Code {
 /// A font with the codes that were used so far.
 pub(super) struct Face<'a> {
     font: Font<'a>,
+    dict: Dict<'a>,
+    fallback: OnceCell<Fallback>,
     pub bold: bool,
     pub vertical: bool,
     bytes: RefCell<Vec<Option<Code>>>,
@@ -73,7 +79,9 @@ impl<'a> Face<'a> {
         let name = dict.get::<Name>(b"BaseFont").map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
         let bold = ["bold", "black", "heavy", "demi"].iter().any(|weight| name.contains(weight));
         let vertical = !font.is_horizontal();
-        Face { font, bold, vertical, bytes: RefCell::new(vec![None; 256]), wide: RefCell::default() }
+        let dict = dict.clone();
+        let fallback = OnceCell::new();
+        Face { font, dict, fallback, bold, vertical, bytes: RefCell::new(vec![None; 256]), wide: RefCell::default() }
     }
 
     /// Calls `each` with every code of a string, its number and its length in bytes.
@@ -108,11 +116,13 @@ impl<'a> Face<'a> {
             FontGlyph::Outline(glyph) => glyph.as_unicode(),
             FontGlyph::Type3(glyph) => glyph.as_unicode(),
         };
-        let text = match unicode {
-            Some(BfString::Char(c)) => readable(&c.to_string()),
-            Some(BfString::String(text)) => readable(&text),
-            None => String::new(),
+        let known = match unicode {
+            Some(BfString::Char('\0')) | None => None,
+            Some(BfString::Char(c)) => Some(c.to_string()),
+            Some(BfString::String(text)) => Some(text),
         };
+        let other = || self.fallback.get_or_init(|| Fallback::new(&self.dict)).text(code, glyph.to_u32());
+        let text = known.or_else(other).map(|text| readable(&text)).unwrap_or_default();
         let advance = self.font.code_advance(code);
         let shift = self.font.origin_displacement(code);
         let along = if self.vertical { advance.y } else { advance.x };
