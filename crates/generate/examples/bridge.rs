@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use carrel_corpus::{
-    ChunkId, Coverage, DocumentId, Embedder, Finish, Generation, Generator, Locator, Passage, Prompt, Role, SeamError,
-    Span,
+    ChunkId, Coverage, DocumentId, Embedder, Finish, Generation, Generator, Locator, Passage, Prompt, Role,
+    SeamError, Span,
 };
 use carrel_generate::{AnswerConfig, AnswerRequest, answer, calibration};
 use serde_json::{Value, json};
@@ -28,8 +28,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn serve(request: &Value) -> Result<Value, Box<dyn std::error::Error>> {
     let text = |key: &str| request[key].as_str().unwrap_or("");
-    let passages: Vec<Passage> =
-        request["passages"].as_array().into_iter().flatten().enumerate().map(|(at, p)| passage(at, p)).collect();
+    let passages: Vec<Passage> = request["passages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .map(|(at, p)| passage(at, p))
+        .collect();
     Ok(match text("op") {
         "support" => json!(calibration::support(text("question"), text("claim"), &passages, &Remote)?),
         "answerability" => json!(calibration::answerability(text("question"), &passages, &Remote)?),
@@ -83,13 +88,18 @@ fn passage(at: usize, value: &Value) -> Passage {
 
 fn send(value: &Value) -> Result<(), SeamError> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{value}").and_then(|()| out.flush()).map_err(|e| SeamError::caused_by("the script is gone", e))
+    writeln!(out, "{value}")
+        .and_then(|()| out.flush())
+        .map_err(|e| SeamError::caused_by("the script is gone", e))
 }
 
 fn call(value: &Value) -> Result<Value, SeamError> {
     send(value)?;
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(|e| SeamError::caused_by("the script is gone", e))?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|e| SeamError::caused_by("the script is gone", e))?;
     serde_json::from_str(&line).map_err(|e| SeamError::caused_by("the script gave no JSON", e))
 }
 

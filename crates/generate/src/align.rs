@@ -161,8 +161,9 @@ impl<'a> Aligner<'a> {
                 let stretch = self.stretch(claim, sentences);
                 let hinted = hints.contains(&(self.evidence.sentences[index].passage + 1));
                 let letter = if stretch.features.fails_to_the_letter() { 0.3 } else { 0.0 };
-                let value = stretch.score + if hinted { 0.02 } else { 0.0 } - letter - GAIN * (length - 1) as f32
-                    + 0.15 * stretch.features.question;
+                let value =
+                    stretch.score + if hinted { 0.02 } else { 0.0 } - letter - GAIN * (length - 1) as f32
+                        + 0.15 * stretch.features.question;
                 if best.as_ref().is_none_or(|(held, _)| value > *held + 1e-6) {
                     best = Some((value, stretch));
                 }
@@ -219,7 +220,8 @@ impl<'a> Aligner<'a> {
             indices.iter().map(|index| &self.evidence.surroundings[all(index).passage]).collect();
         let near = |stem: &str| held(stem) || around.iter().any(|near| near.header.contains(stem));
         let words = weights.coverage(claim.stems.iter(), near).unwrap_or(0.0);
-        let pairs = claim.pairs.iter().filter(|pair| indices.iter().any(|i| all(i).pairs.contains(pair))).count();
+        let pairs =
+            claim.pairs.iter().filter(|pair| indices.iter().any(|i| all(i).pairs.contains(pair))).count();
         let similarity = indices
             .iter()
             .filter_map(|&index| self.evidence.vector(index))
@@ -314,9 +316,24 @@ fn without_list_marker(sentence: &str) -> &str {
 
 /// Openings of sentences that state nothing.
 const PLEASANTRIES: [&str; 18] = [
-    "here is", "here are", "here's", "sure", "certainly", "of course", "based on the passage", "based on the document",
-    "based on the information provided", "according to the passages", "according to the documents", "i hope",
-    "let me know", "please let me", "thank you", "you're welcome", "the answer is as follows", "in summary:",
+    "here is",
+    "here are",
+    "here's",
+    "sure",
+    "certainly",
+    "of course",
+    "based on the passage",
+    "based on the document",
+    "based on the information provided",
+    "according to the passages",
+    "according to the documents",
+    "i hope",
+    "let me know",
+    "please let me",
+    "thank you",
+    "you're welcome",
+    "the answer is as follows",
+    "in summary:",
 ];
 
 /// Whether there is nothing in the sentence that could be checked.
@@ -325,7 +342,8 @@ fn says_nothing(sentence: &str) -> bool {
     if lower.chars().all(|c| !c.is_alphanumeric()) {
         return true;
     }
-    let lead_in = lower.ends_with(':') && lower.split_whitespace().count() <= 14 && facts(sentence).is_empty();
+    let lead_in =
+        lower.ends_with(':') && lower.split_whitespace().count() <= 14 && facts(sentence).is_empty();
     let pleasant = PLEASANTRIES.iter().any(|opening| lower.starts_with(opening))
         && lower.split_whitespace().count() <= 12
         && (lower.ends_with([':', '!']) || content_stems(sentence).len() <= 3);

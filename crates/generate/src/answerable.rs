@@ -120,7 +120,8 @@ fn ranked(asked: &BTreeSet<String>, evidence: &Evidence) -> Vec<Candidate> {
             let window = sentence.saturating_sub(1).max(around.sentences.start)
                 ..(sentence + 2).min(around.sentences.end);
             let near = &evidence.sentences[window.clone()];
-            let held = |stem: &str| near.iter().any(|s| s.stems.contains(stem)) || around.header.contains(stem);
+            let held =
+                |stem: &str| near.iter().any(|s| s.stems.contains(stem)) || around.header.contains(stem);
             let stretch = evidence.weights.coverage(asked.iter(), held).unwrap_or(0.0);
             ranked.push(Candidate { sentence, window, stretch });
         }
@@ -151,7 +152,8 @@ fn missing(question: &str, evidence: &Evidence, sentences: Range<usize>) -> f32 
 fn heaviest(asked: &BTreeSet<String>, evidence: &Evidence, held: &BTreeSet<String>) -> f32 {
     let weight = |stem: &&String| evidence.weights.weight(stem);
     let most = asked.iter().map(|stem| weight(&stem)).fold(0.0, f32::max);
-    let absent = asked.iter().filter(|stem| !held.contains(*stem)).map(|stem| weight(&stem)).fold(0.0, f32::max);
+    let absent =
+        asked.iter().filter(|stem| !held.contains(*stem)).map(|stem| weight(&stem)).fold(0.0, f32::max);
     if most > 0.0 { absent / most } else { 0.0 }
 }
 
@@ -163,16 +165,23 @@ fn untyped(question: &str, asked: &BTreeSet<String>, evidence: &Evidence, senten
     let new_fact = |wanted: fn(&Fact) -> bool| {
         held.iter().flat_map(|s| &s.facts).any(|found| wanted(&found.fact) && !given.contains(found))
     };
-    if ["how many", "how much", "what percent", "wie viele", "wieviel", "cuánt", "combien"].iter().any(|w| lower.contains(w))
+    if ["how many", "how much", "what percent", "wie viele", "wieviel", "cuánt", "combien"]
+        .iter()
+        .any(|w| lower.contains(w))
     {
         return !new_fact(|fact| matches!(fact, Fact::Number { .. }));
     }
-    if ["when ", "what year", "which year", "what date", "wann ", "cuándo", "quand "].iter().any(|w| lower.contains(w)) {
+    if ["when ", "what year", "which year", "what date", "wann ", "cuándo", "quand "]
+        .iter()
+        .any(|w| lower.contains(w))
+    {
         return !new_fact(|_| true);
     }
     if lower.starts_with("who ") || lower.contains(" who ") || lower.starts_with("wer ") {
         let new_name = |index: usize| {
-            names(evidence.text(index), |stem| evidence.named.contains(stem)).iter().any(|stem| !asked.contains(stem))
+            names(evidence.text(index), |stem| evidence.named.contains(stem))
+                .iter()
+                .any(|stem| !asked.contains(stem))
         };
         return !sentences.clone().any(new_name);
     }

@@ -28,7 +28,11 @@ pub fn support(
 ///
 /// # Errors
 /// Fails when the embedder does.
-pub fn answerability(question: &str, passages: &[Passage], embedder: &dyn Embedder) -> Result<Vec<f32>, Error> {
+pub fn answerability(
+    question: &str,
+    passages: &[Passage],
+    embedder: &dyn Embedder,
+) -> Result<Vec<f32>, Error> {
     let mut evidence = Evidence::new(passages);
     let strength = answerable::strength(question, &mut evidence, embedder)?;
     let mut row = strength.row().to_vec();

@@ -11,14 +11,30 @@ use crate::{Error, Turn, prompt};
 /// Words that point back. `it` and `there` also stand in questions that need nothing, so they count only
 /// where the question names little of its own.
 const BACKWARD: [&str; 46] = [
-    "it", "its", "they", "them", "their", "theirs", "he", "she", "him", "his", "her", "hers", "this", "that", "these",
-    "those", "there", "then", "same", "former", "latter", "one", "ones", "else", "other", "others", "er", "sie", "es",
-    "ihr", "dies", "diese", "dieser", "dort", "davon", "ella", "ellos", "eso", "esto", "il", "elle", "ils", "cela",
-    "celui", "ceux", "y",
+    "it", "its", "they", "them", "their", "theirs", "he", "she", "him", "his", "her", "hers", "this", "that",
+    "these", "those", "there", "then", "same", "former", "latter", "one", "ones", "else", "other", "others",
+    "er", "sie", "es", "ihr", "dies", "diese", "dieser", "dort", "davon", "ella", "ellos", "eso", "esto",
+    "il", "elle", "ils", "cela", "celui", "ceux", "y",
 ];
 const OPENINGS: [&str; 18] = [
-    "and ", "and?", "but ", "so ", "what about", "how about", "why?", "why not", "when?", "where?", "who?", "how?",
-    "und ", "was ist mit", "y ", "et ", "tell me more", "more ",
+    "and ",
+    "and?",
+    "but ",
+    "so ",
+    "what about",
+    "how about",
+    "why?",
+    "why not",
+    "when?",
+    "where?",
+    "who?",
+    "how?",
+    "und ",
+    "was ist mit",
+    "y ",
+    "et ",
+    "tell me more",
+    "more ",
 ];
 
 /// Whether a question cannot be understood without the turns before it.
@@ -105,10 +121,14 @@ mod tests {
 
     #[test]
     fn questions_that_lean() {
-        for question in ["And the deposit?", "When was it signed?", "Why?", "What about Anna?", "Who are they?"] {
+        for question in
+            ["And the deposit?", "When was it signed?", "Why?", "What about Anna?", "Who are they?"]
+        {
             assert!(leans_on_history(question), "{question}");
         }
-        for question in ["When was the lease of Mill Lane signed?", "How high is the monthly rent?", "Who is Anna?"] {
+        for question in
+            ["When was the lease of Mill Lane signed?", "How high is the monthly rent?", "Who is Anna?"]
+        {
             assert!(!leans_on_history(question), "{question}");
         }
     }

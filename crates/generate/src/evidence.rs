@@ -181,7 +181,8 @@ fn capitals(passages: &[Passage]) -> (BTreeSet<String>, bool) {
     for passage in passages {
         let mut end = 0;
         for token in tokens(&passage.text) {
-            let first = end == 0 || passage.text[end..token.range.start].contains(['.', '!', '?', '\n', '|', ':']);
+            let first =
+                end == 0 || passage.text[end..token.range.start].contains(['.', '!', '?', '\n', '|', ':']);
             end = token.range.end;
             let letter = passage.text[token.range.clone()].starts_with(char::is_alphabetic);
             if first || !token.content || !letter {

@@ -55,7 +55,9 @@ static MONTH_FIRST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\b(MONTH)\b\.?\s+(\d{1,2})(?:st|nd|rd|th)?\b(?:\s*,?\s*(?:of\s+)?(\d{4})\b)?")
 });
 static DAY_FIRST: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(\d{1,2})(?:st|nd|rd|th|\.)?\s+(?:day\s+of\s+|of\s+|de\s+)?(MONTH)\b\.?(?:\s*,?\s*(?:de\s+)?(\d{4})\b)?")
+    pattern(
+        r"(?i)\b(\d{1,2})(?:st|nd|rd|th|\.)?\s+(?:day\s+of\s+|of\s+|de\s+)?(MONTH)\b\.?(?:\s*,?\s*(?:de\s+)?(\d{4})\b)?",
+    )
 });
 static MONTH_YEAR: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\b(MONTH)\b\.?,?\s+(?:of\s+|de\s+)?(\d{4})\b"));
@@ -65,7 +67,9 @@ static NUMERIC: LazyLock<Regex> =
 static CHINESE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(\d{4})\s*年(?:\s*(\d{1,2})\s*月)?(?:\s*(\d{1,2})\s*[日号])?"));
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)([$€£¥]\s?)?(\d+(?:[.,'\u{a0}]\d+)*)(?:st|nd|rd|th)?(?:\s?(million|billion|trillion|thousand|hundred|mio|mrd|bn|m|k)\b)?(\s?(?:%|percent\b|per\s?cent\b|prozent\b)|\s?[$€£¥])?")
+    pattern(
+        r"(?i)([$€£¥]\s?)?(\d+(?:[.,'\u{a0}]\d+)*)(?:st|nd|rd|th)?(?:\s?(million|billion|trillion|thousand|hundred|mio|mrd|bn|m|k)\b)?(\s?(?:%|percent\b|per\s?cent\b|prozent\b)|\s?[$€£¥])?",
+    )
 });
 
 /// Every number and date of `text`, in order.
@@ -185,7 +189,9 @@ fn dates(text: &str) -> Vec<Found> {
     }
     for c in NUMERIC.captures_iter(text) {
         let year = match number(&c, 4) {
-            short @ 0..=99 if c.get(4).is_some_and(|y| y.len() == 2) => short + if short < 70 { 2000 } else { 1900 },
+            short @ 0..=99 if c.get(4).is_some_and(|y| y.len() == 2) => {
+                short + if short < 70 { 2000 } else { 1900 }
+            }
             year => year,
         };
         let (a, b) = (number(&c, 1), number(&c, 3));
@@ -238,11 +244,8 @@ pub(crate) fn stated(claim: &Fact, evidence: &[Found]) -> bool {
 /// A date whose day and month stand in one place and whose year in another.
 fn year_apart(year: u16, month: u8, day: u8, evidence: &[Found]) -> bool {
     let yearless = Fact::Date { year: 0, month, day, swapped: false };
-    let only_yearless: Vec<Found> = evidence
-        .iter()
-        .filter(|found| matches!(found.fact, Fact::Date { year: 0, .. }))
-        .cloned()
-        .collect();
+    let only_yearless: Vec<Found> =
+        evidence.iter().filter(|found| matches!(found.fact, Fact::Date { year: 0, .. })).cloned().collect();
     let year = Fact::Number { value: f64::from(year), unit: Unit::Plain, small_word: false };
     stated(&yearless, &only_yearless) && stated(&year, evidence)
 }
@@ -279,7 +282,9 @@ fn is_calendar(stem: &str) -> bool {
 
 fn is_ordinal(word: &str) -> bool {
     let digits = word.trim_end_matches(char::is_alphabetic);
-    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b',') && word.len() - digits.len() <= 2
+    !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit() || b == b',')
+        && word.len() - digits.len() <= 2
 }
 
 #[cfg(test)]

@@ -15,30 +15,94 @@ use crate::words::content_stems;
 
 /// Words that open a request to somebody, in the imperative.
 const REQUESTS: [&str; 66] = [
-    "add", "answer", "append", "apply", "ask", "begin", "break", "change", "compose", "compare", "compute",
-    "convert", "create", "define", "describe", "design", "detail", "develop", "disregard", "draft", "encode",
-    "end", "explain", "find", "follow", "forget", "format", "generate", "give", "ignore", "include", "incorporate",
-    "insert", "integrate", "introduce", "jumble", "list", "mention", "modify", "offer", "outline", "output",
-    "pretend", "print", "produce", "provide", "rearrange", "recommend", "render", "repeat", "replace", "reply",
-    "respond", "return", "reverse", "reveal", "rewrite", "say", "show", "start", "substitute", "suggest",
-    "summarize", "tell", "translate", "write",
+    "add",
+    "answer",
+    "append",
+    "apply",
+    "ask",
+    "begin",
+    "break",
+    "change",
+    "compose",
+    "compare",
+    "compute",
+    "convert",
+    "create",
+    "define",
+    "describe",
+    "design",
+    "detail",
+    "develop",
+    "disregard",
+    "draft",
+    "encode",
+    "end",
+    "explain",
+    "find",
+    "follow",
+    "forget",
+    "format",
+    "generate",
+    "give",
+    "ignore",
+    "include",
+    "incorporate",
+    "insert",
+    "integrate",
+    "introduce",
+    "jumble",
+    "list",
+    "mention",
+    "modify",
+    "offer",
+    "outline",
+    "output",
+    "pretend",
+    "print",
+    "produce",
+    "provide",
+    "rearrange",
+    "recommend",
+    "render",
+    "repeat",
+    "replace",
+    "reply",
+    "respond",
+    "return",
+    "reverse",
+    "reveal",
+    "rewrite",
+    "say",
+    "show",
+    "start",
+    "substitute",
+    "suggest",
+    "summarize",
+    "tell",
+    "translate",
+    "write",
 ];
 
 /// Words for what an assistant gives back.
 static OUTPUT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:(?:your|the|this|each|every|any)\s+(?:\w+\s+){0,3}(?:answers?|response|responses|reply|replies|output|summary|message|completion)\b|in\s+(?:response|reply)\s+to\s+(?:the|this)|previous\s+instructions?|prior\s+instructions?|instructions?\s+above|system\s+prompt)")
+    pattern(
+        r"(?i)\b(?:(?:your|the|this|each|every|any)\s+(?:\w+\s+){0,3}(?:answers?|response|responses|reply|replies|output|summary|message|completion)\b|in\s+(?:response|reply)\s+to\s+(?:the|this)|previous\s+instructions?|prior\s+instructions?|instructions?\s+above|system\s+prompt)",
+    )
 });
 /// The same as something of whoever reads it.
-static YOURS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\byour\s+(?:\w+\s+){0,2}(?:answer|response|reply|output)\b")
-});
+static YOURS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\byour\s+(?:\w+\s+){0,2}(?:answer|response|reply|output)\b"));
 /// Whom such text speaks to.
 static ASSISTANT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:as\s+an?\s+(?:ai|assistant|language\s+model)|you\s+are\s+(?:now\s+)?(?:an?\s+)?(?:ai|assistant|chatbot|language\s+model)|(?:dear|hey|attention)\s+(?:ai|assistant|model|chatbot)|ai\s+assistants?\s+(?:must|should|reading)|(?:language\s+)?models?\s+reading\s+this|ignore\s+(?:all\s+|any\s+)?(?:the\s+)?(?:previous|prior|above|earlier|other)|disregard\s+(?:all\s+|any\s+)?(?:the\s+)?(?:previous|prior|above|earlier))")
+    pattern(
+        r"(?i)\b(?:as\s+an?\s+(?:ai|assistant|language\s+model)|you\s+are\s+(?:now\s+)?(?:an?\s+)?(?:ai|assistant|chatbot|language\s+model)|(?:dear|hey|attention)\s+(?:ai|assistant|model|chatbot)|ai\s+assistants?\s+(?:must|should|reading)|(?:language\s+)?models?\s+reading\s+this|ignore\s+(?:all\s+|any\s+)?(?:the\s+)?(?:previous|prior|above|earlier|other)|disregard\s+(?:all\s+|any\s+)?(?:the\s+)?(?:previous|prior|above|earlier))",
+    )
 });
 /// Asking somebody for something by a question.
 static ASKING: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)^(?:please\s+|kindly\s+)?(?:can|could|would|will)\s+you\b|^(?:how|what|who|why|when|where|which)\b[^.!]*\?\W*$|^how\s+(?:do|can|would)\s+(?:i|you|we)\b")
+    pattern(
+        r"(?i)^(?:please\s+|kindly\s+)?(?:can|could|would|will)\s+you\b|^(?:how|what|who|why|when|where|which)\b[^.!]*\?\W*$|^how\s+(?:do|can|would)\s+(?:i|you|we)\b",
+    )
 });
 
 fn pattern(source: &str) -> Regex {
@@ -120,7 +184,8 @@ mod tests {
         assert_eq!(is_instruction(sentence, &content_stems(company)), expected, "{sentence}");
     }
 
-    const LETTER: &str = "The rent of the flat in Mill Lane rises to 900 euros on 1 May. The landlord thanks the tenant.";
+    const LETTER: &str =
+        "The rent of the flat in Mill Lane rises to 900 euros on 1 May. The landlord thanks the tenant.";
 
     #[test]
     fn instructions_to_an_assistant_are_recognised() {

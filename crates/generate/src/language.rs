@@ -17,12 +17,30 @@ pub(crate) enum Language {
 }
 
 const WORDS: [(Language, &str); 7] = [
-    (Language::English, "the of is was what who when where which how many does did are in to for and with by from"),
-    (Language::German, "der die das ist sind war was wer wann wo wie viele welche welcher welches und ein eine von im hat wurde den dem wird für mit"),
-    (Language::Spanish, "el la los las es son fue qué quién cuándo dónde cómo cuál cuántos cuántas de en y un una del que por para"),
-    (Language::French, "le la les est sont qui que quand où comment combien quel quelle quels de des et un une du dans pour est-ce"),
-    (Language::Italian, "il lo la gli è sono che chi quando dove come quanti quale di e un una del della nel per"),
-    (Language::Portuguese, "o a os as é são que quem quando onde como quantos qual de e um uma do da no na por para"),
+    (
+        Language::English,
+        "the of is was what who when where which how many does did are in to for and with by from",
+    ),
+    (
+        Language::German,
+        "der die das ist sind war was wer wann wo wie viele welche welcher welches und ein eine von im hat wurde den dem wird für mit",
+    ),
+    (
+        Language::Spanish,
+        "el la los las es son fue qué quién cuándo dónde cómo cuál cuántos cuántas de en y un una del que por para",
+    ),
+    (
+        Language::French,
+        "le la les est sont qui que quand où comment combien quel quelle quels de des et un une du dans pour est-ce",
+    ),
+    (
+        Language::Italian,
+        "il lo la gli è sono che chi quando dove come quanti quale di e un una del della nel per",
+    ),
+    (
+        Language::Portuguese,
+        "o a os as é são que quem quando onde como quantos qual de e um uma do da no na por para",
+    ),
     (Language::Dutch, "de het een is zijn wat wie wanneer waar hoe veel welke van en in op met voor"),
 ];
 
@@ -71,14 +89,46 @@ pub(crate) fn refusal(question: &str) -> &'static str {
 
 /// Openings and phrases with which a model says that it found no answer.
 const ABSENCES: [&str; 40] = [
-    "documents do not say", "document does not say", "passages do not say", "passage does not say",
-    "do not contain information", "does not contain information", "do not provide", "does not provide",
-    "do not mention", "does not mention", "do not specify", "does not specify", "not mentioned in",
-    "not specified in", "not provided in", "not stated in", "no information", "not explicitly state",
-    "not explicitly mention", "do not answer", "does not answer", "cannot be determined", "not contain the answer",
-    "not contain an answer", "do not state", "does not state", "do not include", "i don't know", "i do not know",
-    "is not mentioned", "is not specified", "is not provided", "is not stated", "do not indicate", "do not directly",
-    "sagen dazu nichts", "no lo dicen", "ne le disent pas", "没有说明", "没有提到",
+    "documents do not say",
+    "document does not say",
+    "passages do not say",
+    "passage does not say",
+    "do not contain information",
+    "does not contain information",
+    "do not provide",
+    "does not provide",
+    "do not mention",
+    "does not mention",
+    "do not specify",
+    "does not specify",
+    "not mentioned in",
+    "not specified in",
+    "not provided in",
+    "not stated in",
+    "no information",
+    "not explicitly state",
+    "not explicitly mention",
+    "do not answer",
+    "does not answer",
+    "cannot be determined",
+    "not contain the answer",
+    "not contain an answer",
+    "do not state",
+    "does not state",
+    "do not include",
+    "i don't know",
+    "i do not know",
+    "is not mentioned",
+    "is not specified",
+    "is not provided",
+    "is not stated",
+    "do not indicate",
+    "do not directly",
+    "sagen dazu nichts",
+    "no lo dicen",
+    "ne le disent pas",
+    "没有说明",
+    "没有提到",
 ];
 
 /// Whether a sentence says that the documents hold no answer.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use carrel_corpus::{Claim, Passage, Support};
 
-use crate::facts::{Fact, Found, Unit, facts};
 use crate::evidence::split;
+use crate::facts::{Fact, Found, Unit, facts};
 use crate::pack::Packed;
 use crate::prompt::day;
 
@@ -18,7 +18,10 @@ pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
         let held = &packed.passages[*index];
         notes.push(format!(
             "`{}`{} says the same in nearly the same words as `{}`{}.",
-            name(other), dated(other), name(held), dated(held)
+            name(other),
+            dated(other),
+            name(held),
+            dated(held)
         ));
     }
     for &index in &packed.instructed {
@@ -29,7 +32,8 @@ pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
         ));
     }
     if !packed.planted.is_empty() {
-        let names: Vec<String> = packed.planted.iter().map(|passage| format!("`{}`", name(passage))).collect();
+        let names: Vec<String> =
+            packed.planted.iter().map(|passage| format!("`{}`", name(passage))).collect();
         notes.push(format!(
             "{} short texts that restate the question nearly alike were not used, because such sets can be planted: {}.",
             names.len(),
@@ -97,7 +101,12 @@ fn describe(held: &Passage, quote: &str, other: &Passage, other_quote: &str) -> 
     };
     format!(
         "Sources disagree: `{}`{} says “{}”, `{}`{} says “{}”.{newer}",
-        name(held), dated(held), shortened(quote), name(other), dated(other), shortened(other_quote)
+        name(held),
+        dated(held),
+        shortened(quote),
+        name(other),
+        dated(other),
+        shortened(other_quote)
     )
 }
 
@@ -119,7 +128,10 @@ fn contradicting(quote: &str, text: &str) -> Option<String> {
         return None;
     }
     let words = |text: &str| -> BTreeSet<String> {
-        crate::words::content_stems(text).into_iter().filter(|s| !s.bytes().any(|b| b.is_ascii_digit())).collect()
+        crate::words::content_stems(text)
+            .into_iter()
+            .filter(|s| !s.bytes().any(|b| b.is_ascii_digit()))
+            .collect()
     };
     let matter = words(quote);
     split(0, text)

@@ -60,7 +60,13 @@ pub(crate) fn pack(
         .take(config.passages)
         .collect();
     let merged = merge_neighbours(kept);
-    let mut packed = Packed { passages: Vec::new(), shown: Vec::new(), planted, instructed: Vec::new(), versions: Vec::new() };
+    let mut packed = Packed {
+        passages: Vec::new(),
+        shown: Vec::new(),
+        planted,
+        instructed: Vec::new(),
+        versions: Vec::new(),
+    };
     let mut left = config.passage_tokens;
     for passage in merged {
         let number = packed.passages.len() + 1;
@@ -219,7 +225,9 @@ fn newest_of_versions(passages: Vec<Passage>) -> (Vec<Passage>, Versions) {
     for mut passage in passages {
         let own = content_stems(&passage.text);
         let same = kept.iter().zip(&stems).position(|(held, held_stems)| {
-            held.document != passage.document && own.len() >= 8 && nearly_same(&own, held_stems)
+            held.document != passage.document
+                && own.len() >= 8
+                && nearly_same(&own, held_stems)
                 && figures(&held.text) == figures(&passage.text)
         });
         match same {

@@ -5,8 +5,8 @@
 
 use carrel_corpus::{Generator, Message, Passage, Prompt, Role, Sampling};
 
-use crate::{Error, Turn};
 use crate::hostile::neutralise;
+use crate::{Error, Turn};
 
 /// What the model is asked to write where it finds no answer: one token in most vocabularies, unlike any answer.
 pub(crate) const ABSENT: &str = "None";

@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn the_pieces_do_not_matter() {
-        let reply = " The rent is $1,200.50 a month [1]. It is due on May 1 [2, 3]. See [Annex] in [Passage 4]";
+        let reply =
+            " The rent is $1,200.50 a month [1]. It is due on May 1 [2, 3]. See [Annex] in [Passage 4]";
         let whole = read(reply, 1000);
         assert_eq!(whole.0, "The rent is $1,200.50 a month. It is due on May 1. See [Annex] in");
         assert_eq!(
@@ -178,7 +179,10 @@ mod tests {
         );
         for size in 1..9 {
             let pieces = read(reply, size);
-            assert_eq!(pieces.1.iter().map(|f| &f.0).collect::<Vec<_>>(), whole.1.iter().map(|f| &f.0).collect::<Vec<_>>());
+            assert_eq!(
+                pieces.1.iter().map(|f| &f.0).collect::<Vec<_>>(),
+                whole.1.iter().map(|f| &f.0).collect::<Vec<_>>()
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use carrel_corpus::{Citation, Claim, DocumentId, Passage, SeamError};
 
 pub use compare::{Comparison, Difference, compare};
-pub use exhaustive::{ExhaustiveConfig, Exhausted, Row, Verdict, exhaustive};
+pub use exhaustive::{Exhausted, ExhaustiveConfig, Row, Verdict, exhaustive};
 pub use scope::{Criterion, Wanted, asks_for_all};
 pub use summarise::{Summarised, SummaryConfig, summarise};
 pub use table::{Cell, Table, TableConfig, TableRow, extract_table};

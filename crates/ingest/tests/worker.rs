@@ -116,9 +116,10 @@ fn threads_share_the_pool() {
     let files: Vec<PathBuf> =
         (0..40).map(|n| folder.file(&format!("{n}.txt"), format!("file number {n}").as_bytes())).collect();
     let workers = workers(Limits::STANDARD);
+    let workers = &workers;
     std::thread::scope(|scope| {
         for part in files.chunks(10) {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 for path in part {
                     let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
                     assert_eq!(workers.extract(path).text, format!("file number {stem}"));

@@ -15,7 +15,10 @@ use crate::text::dot;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Difference {
     /// Both speak of it and do not say the same.
-    Changed { first: Citation, second: Citation },
+    Changed {
+        first: Citation,
+        second: Citation,
+    },
     OnlyFirst(Citation),
     OnlySecond(Citation),
 }

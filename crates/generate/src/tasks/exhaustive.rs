@@ -106,7 +106,8 @@ fn imagine(criterion: &Criterion, generator: &dyn Generator, stats: &mut Stats) 
         "Write one sentence as it would stand in a document that has this: {}. Write only the sentence.",
         criterion.text
     );
-    let reply = generator.generate(&prompt::plain(&asked, 60), &mut |_| std::ops::ControlFlow::Continue(()))?;
+    let reply =
+        generator.generate(&prompt::plain(&asked, 60), &mut |_| std::ops::ControlFlow::Continue(()))?;
     stats.add(&reply);
     Ok(reply.text.split_whitespace().collect::<Vec<_>>().join(" "))
 }

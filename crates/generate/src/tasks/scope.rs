@@ -32,19 +32,29 @@ fn pattern(source: &str) -> Regex {
 }
 
 static LIST: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)^(?:please\s+)?(?:list|show|find|name|enumerate|give)\s+(?:me\s+)?(?:all|every|each)(?:\s+of)?(?:\s+(?:the|these|those|my|our))?\s+(?:\w+\s+){0,2}?(?:NOUNS)\b\s*(?P<rest>.*)$")
+    pattern(
+        r"(?i)^(?:please\s+)?(?:list|show|find|name|enumerate|give)\s+(?:me\s+)?(?:all|every|each)(?:\s+of)?(?:\s+(?:the|these|those|my|our))?\s+(?:\w+\s+){0,2}?(?:NOUNS)\b\s*(?P<rest>.*)$",
+    )
 });
 static WHICH: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)^(?:in\s+)?(?:which|what|welche[rs]?|qué|cuáles?|quels?)\s+(?:of\s+(?:the|these|those|my|our|all)\s+|der\s+|dieser\s+|de\s+(?:los|estos)\s+)?(?:\w+\s+)?(?P<noun>NOUNS)\b\s*(?P<rest>.+)$")
+    pattern(
+        r"(?i)^(?:in\s+)?(?:which|what|welche[rs]?|qué|cuáles?|quels?)\s+(?:of\s+(?:the|these|those|my|our|all)\s+|der\s+|dieser\s+|de\s+(?:los|estos)\s+)?(?:\w+\s+)?(?P<noun>NOUNS)\b\s*(?P<rest>.+)$",
+    )
 });
 static COUNT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)^(?:in\s+)?(?:how\s+many|wie\s+viele|cuántos|combien\s+de)\s+(?:of\s+(?:the|these|those|my|our|all)\s+|der\s+|dieser\s+)?(?:\w+\s+){0,2}?(?:NOUNS)\b\s*(?P<rest>.*)$")
+    pattern(
+        r"(?i)^(?:in\s+)?(?:how\s+many|wie\s+viele|cuántos|combien\s+de)\s+(?:of\s+(?:the|these|those|my|our|all)\s+|der\s+|dieser\s+)?(?:\w+\s+){0,2}?(?:NOUNS)\b\s*(?P<rest>.*)$",
+    )
 });
 static LACKING: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)^(?:that\s+|which\s+|who\s+)?(?:lacks?|lacking|without|omits?|miss(?:es|ing)?|ohne|sin|sans|(?:do|does|did|has|have|is|are)\s*(?:not|n['’]t)\b(?:\s+(?:have|contain|include|mention|provide(?:\s+for)?|say|state))?|(?:have|has|contain|contains|with)\s+no|enthalten\s+keine?n?)\s+(?P<rest>.+)$")
+    pattern(
+        r"(?i)^(?:that\s+|which\s+|who\s+)?(?:lacks?|lacking|without|omits?|miss(?:es|ing)?|ohne|sin|sans|(?:do|does|did|has|have|is|are)\s*(?:not|n['’]t)\b(?:\s+(?:have|contain|include|mention|provide(?:\s+for)?|say|state))?|(?:have|has|contain|contains|with)\s+no|enthalten\s+keine?n?)\s+(?P<rest>.+)$",
+    )
 });
 static HAVING: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)^(?:that|which|who|where|in\s+which|for\s+which)?\s*(?:(?:do|does|did)\s+)?(?:there\s+(?:is|are)\s+|have|has|having|contain(?:s|ing)?|include(?:s)?|including|with|mention(?:s|ing)?|provide(?:s)?\s+for|enthalten|haben|tienen|contiennent|ont)?\s+(?P<rest>.+)$")
+    pattern(
+        r"(?i)^(?:that|which|who|where|in\s+which|for\s+which)?\s*(?:(?:do|does|did)\s+)?(?:there\s+(?:is|are)\s+|have|has|having|contain(?:s|ing)?|include(?:s)?|including|with|mention(?:s|ing)?|provide(?:s)?\s+for|enthalten|haben|tienen|contiennent|ont)?\s+(?P<rest>.+)$",
+    )
 });
 
 /// Recognises `list every …`, `which of these … have …`, `how many …`, `which … lack …`; `None` for any question
@@ -92,7 +102,10 @@ mod tests {
     #[test]
     fn questions_for_all_are_recognised() {
         use Wanted::{Count, List};
-        check("Which of these contracts have a non-compete clause?", Some((List, "a non-compete clause", false)));
+        check(
+            "Which of these contracts have a non-compete clause?",
+            Some((List, "a non-compete clause", false)),
+        );
         check("List every contract with a cap on liability.", Some((List, "a cap on liability", false)));
         check("How many agreements contain audit rights?", Some((Count, "audit rights", false)));
         check("Which leases lack a break clause?", Some((List, "a break clause", true)));
@@ -103,7 +116,9 @@ mod tests {
 
     #[test]
     fn others_are_not() {
-        for question in ["When is the rent due?", "Which contract was signed in May?", "How many dogs are allowed?"] {
+        for question in
+            ["When is the rent due?", "Which contract was signed in May?", "How many dogs are allowed?"]
+        {
             check(question, None);
         }
     }

@@ -102,7 +102,8 @@ fn points_of(
     let mut aligner = Aligner::new(section, "", embedder);
     let mut points = Vec::new();
     for finished in reply.finished(true) {
-        let sentence = reply.text[finished.range].trim_start_matches(|c: char| "-*•0123456789.) ".contains(c));
+        let sentence =
+            reply.text[finished.range].trim_start_matches(|c: char| "-*•0123456789.) ".contains(c));
         let checked = aligner.check(sentence, &[])?;
         if checked.support == Support::Supported && !says_absent(sentence) {
             let span = Span::new(0, sentence.len());
@@ -123,8 +124,10 @@ fn finish(
 ) -> Result<Answer, Error> {
     let texts: Vec<&str> = points.iter().map(|point| point.text.as_str()).collect();
     let vectors = if texts.is_empty() { Vec::new() } else { embedder.passages(&texts)? };
-    let central: Vec<f32> =
-        vectors.iter().map(|own| vectors.iter().map(|other| dot(own, other)).sum::<f32>() / vectors.len() as f32).collect();
+    let central: Vec<f32> = vectors
+        .iter()
+        .map(|own| vectors.iter().map(|other| dot(own, other)).sum::<f32>() / vectors.len() as f32)
+        .collect();
     let mut chosen: Vec<usize> = Vec::new();
     while chosen.len() < config.points {
         let value = |index: usize| {

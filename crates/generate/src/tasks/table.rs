@@ -76,7 +76,9 @@ pub fn extract_table(
         let values = ask(&schema, &columns, &passages, config, generator, &mut table.stats)?;
         let cells = columns
             .iter()
-            .map(|(name, asked)| cell(values.get(name).cloned().unwrap_or(Value::Null), asked, &passages, embedder))
+            .map(|(name, asked)| {
+                cell(values.get(name).cloned().unwrap_or(Value::Null), asked, &passages, embedder)
+            })
             .collect::<Result<_, Error>>()?;
         table.rows.push(TableRow { source: source.clone(), cells });
         let seen = Visited { done: table.rows.len(), total: documents.len(), path: &source.path };
@@ -154,7 +156,8 @@ fn cell(value: Value, asked: &str, passages: &[Passage], embedder: &dyn Embedder
         return Ok(Cell { value, support: Support::NotAClaim, citations: Vec::new() });
     };
     let checked = Aligner::new(passages, asked, embedder).check(&said, &[])?;
-    let support = if checked.support == Support::Supported { Support::Supported } else { Support::Unsupported };
+    let support =
+        if checked.support == Support::Supported { Support::Supported } else { Support::Unsupported };
     Ok(Cell { value, support, citations: checked.citations })
 }
 

@@ -7,7 +7,12 @@ use crate::seams::{Counting, Script, passage};
 
 fn folder() -> Vec<Passage> {
     vec![
-        passage(1, "a.txt", 0, "Supply agreement. The supplier shall not compete with the buyer for two years. Signed."),
+        passage(
+            1,
+            "a.txt",
+            0,
+            "Supply agreement. The supplier shall not compete with the buyer for two years. Signed.",
+        ),
         passage(2, "b.txt", 0, "Lease. The monthly rent is 900 euros. The tenant is Anna Holm."),
         passage(3, "c.txt", 0, "Lease. The monthly rent is 950 euros. The tenant is Bert Lund."),
     ]
@@ -23,17 +28,26 @@ fn read(document: DocumentId, _: Option<&str>) -> Result<Vec<Passage>, SeamError
 
 #[test]
 fn every_document_is_visited_and_a_broken_off_visit_goes_on() {
-    let criterion = asks_for_all("Which of these contracts say that the supplier shall not compete with the buyer?")
-        .expect("a question for all");
+    let criterion =
+        asks_for_all("Which of these contracts say that the supplier shall not compete with the buyer?")
+            .expect("a question for all");
     let script = Script::of(&["The supplier shall not compete with the buyer."]);
     let config = ExhaustiveConfig { undecided: (0.5, 0.5), ..ExhaustiveConfig::default() };
     let mut state = Exhausted::default();
     let mut visited = Vec::new();
     for stop_after in [2, 9] {
-        exhaustive(&criterion, &sources(), &config, &mut state, &mut read, (&script, &Counting), &mut |seen| {
-            visited.push((seen.done, seen.total));
-            if seen.done == stop_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
+        exhaustive(
+            &criterion,
+            &sources(),
+            &config,
+            &mut state,
+            &mut read,
+            (&script, &Counting),
+            &mut |seen| {
+                visited.push((seen.done, seen.total));
+                if seen.done == stop_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        )
         .expect("the seams do not fail");
     }
     assert_eq!(visited, [(1, 3), (2, 3), (3, 3)]);
@@ -88,10 +102,8 @@ fn documents_are_compared_by_what_they_say() {
 fn a_table_cites_each_cell_and_marks_what_it_cannot_find() {
     let schema = r#"{"type": "object", "properties": {"rent": {"type": "number", "description": "monthly rent"},
                      "tenant": {"type": "string"}}}"#;
-    let script = Script::of(&[
-        r#"{"rent": 900, "tenant": "Anna Holm"}"#,
-        r#"{"rent": 950, "tenant": "=Carl Berg"}"#,
-    ]);
+    let script =
+        Script::of(&[r#"{"rent": 900, "tenant": "Anna Holm"}"#, r#"{"rent": 950, "tenant": "=Carl Berg"}"#]);
     let mut table = Table::default();
     let config = TableConfig::default();
     let leases = &sources()[1..];
@@ -100,15 +112,18 @@ fn a_table_cites_each_cell_and_marks_what_it_cannot_find() {
     })
     .expect("the seams do not fail");
     assert_eq!(table.columns, ["rent", "tenant"]);
-    let support: Vec<Support> = table.rows.iter().flat_map(|row| &row.cells).map(|cell| cell.support).collect();
+    let support: Vec<Support> =
+        table.rows.iter().flat_map(|row| &row.cells).map(|cell| cell.support).collect();
     assert_eq!(support, [Support::Supported, Support::Supported, Support::Supported, Support::Unsupported]);
     assert_eq!(table.rows[0].cells[1].citations[0].quote, "The tenant is Anna Holm.");
     assert_eq!(
         table.to_csv().lines().last(),
         Some("c.txt,950,whole file,'=Carl Berg,not found in the document")
     );
-    assert!(extract_table("[]", leases, &config, &mut table, &mut read, (&script, &Counting), &mut |_| {
-        ControlFlow::Continue(())
-    })
-    .is_err());
+    assert!(
+        extract_table("[]", leases, &config, &mut table, &mut read, (&script, &Counting), &mut |_| {
+            ControlFlow::Continue(())
+        })
+        .is_err()
+    );
 }

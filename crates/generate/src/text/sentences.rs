@@ -85,7 +85,8 @@ fn terminator(text: &str, start: usize, at: usize, after: usize) -> Option<usize
         return None;
     }
     if &text[at..after] == "." {
-        let opens = rest.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
+        let opens =
+            rest.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
         let closed = match abbreviation(&text[start..at]) {
             Abbreviation::No => !is_list_marker(&text[start..at]),
             Abbreviation::Opens => false,
@@ -112,9 +113,9 @@ fn is_list_marker(before: &str) -> bool {
 }
 
 const OPENING: [&str; 34] = [
-    "mr", "mrs", "ms", "dr", "prof", "st", "vs", "no", "nos", "art", "sec", "fig", "vol", "pp", "p", "e.g", "i.e",
-    "cf", "approx", "gen", "rev", "hon", "lt", "col", "sgt", "capt", "bzw", "z.b", "d.h", "nr", "abs", "ca", "sra",
-    "av",
+    "mr", "mrs", "ms", "dr", "prof", "st", "vs", "no", "nos", "art", "sec", "fig", "vol", "pp", "p", "e.g",
+    "i.e", "cf", "approx", "gen", "rev", "hon", "lt", "col", "sgt", "capt", "bzw", "z.b", "d.h", "nr", "abs",
+    "ca", "sra", "av",
 ];
 const CLOSING: [&str; 10] = ["jr", "sr", "etc", "inc", "ltd", "co", "corp", "al", "dept", "est"];
 
@@ -143,7 +144,11 @@ fn line_ends_sentence(text: &str, start: usize, at: usize, wrapping: Wrapping) -
     let rest = &text[at + 1..];
     let next = rest.split('\n').next().unwrap_or("").trim();
     if line.is_empty() || next.is_empty() || begins_item(next) || begins_item(line) {
-        return next.is_empty() || begins_item(next) || line.starts_with('#') || line.contains(" | ") || line.starts_with('|');
+        return next.is_empty()
+            || begins_item(next)
+            || line.starts_with('#')
+            || line.contains(" | ")
+            || line.starts_with('|');
     }
     let lower = next.chars().next().is_some_and(char::is_lowercase);
     let label = |line: &str| line.find(": ").is_some_and(|at| at < 30 && !line[..at].contains(". "));
@@ -156,7 +161,8 @@ fn line_ends_sentence(text: &str, start: usize, at: usize, wrapping: Wrapping) -
 fn begins_item(line: &str) -> bool {
     let numbered = || {
         let digits = line.bytes().take_while(u8::is_ascii_digit).count();
-        (1..=3).contains(&digits) && matches!(line.as_bytes().get(digits), Some(b'.' | b')'))
+        (1..=3).contains(&digits)
+            && matches!(line.as_bytes().get(digits), Some(b'.' | b')'))
             && matches!(line.as_bytes().get(digits + 1), None | Some(b' '))
     };
     line.starts_with(['|', '#', '•', '·', '–', '>'])
@@ -181,7 +187,12 @@ mod tests {
         check(
             "Dr. Smith paid $5.50 to Acme Inc. in the U.S. on May 1 for Birch Ltd. He left! \"Why?\" No one knew.",
             Wrapping::Wrapped,
-            &["Dr. Smith paid $5.50 to Acme Inc. in the U.S. on May 1 for Birch Ltd.", "He left!", "\"Why?\"", "No one knew."],
+            &[
+                "Dr. Smith paid $5.50 to Acme Inc. in the U.S. on May 1 for Birch Ltd.",
+                "He left!",
+                "\"Why?\"",
+                "No one knew.",
+            ],
         );
         check("The cat sat . It slept .", Wrapping::Wrapped, &["The cat sat .", "It slept ."]);
         check("租金每月一千。押金两千！", Wrapping::Wrapped, &["租金每月一千。", "押金两千！"]);
@@ -192,9 +203,16 @@ mod tests {
         check(
             "The tenant shall pay the rent on the first day of\neach month. Late\npayments bear interest.",
             Wrapping::Wrapped,
-            &["The tenant shall pay the rent on the first day of\neach month.", "Late\npayments bear interest."],
+            &[
+                "The tenant shall pay the rent on the first day of\neach month.",
+                "Late\npayments bear interest.",
+            ],
         );
-        check("Duties:\n- pay rent\n- keep quiet", Wrapping::Wrapped, &["Duties:", "- pay rent", "- keep quiet"]);
+        check(
+            "Duties:\n- pay rent\n- keep quiet",
+            Wrapping::Wrapped,
+            &["Duties:", "- pay rent", "- keep quiet"],
+        );
         check("| a | b |\n| 1 | 2 |", Wrapping::Wrapped, &["| a | b |", "| 1 | 2 |"]);
         check("Subject: Rent\nFrom: Ann", Wrapping::Wrapped, &["Subject: Rent", "From: Ann"]);
     }
