@@ -6,7 +6,8 @@ use crate::desk::Desk;
 
 const LEASE: &str = "# Lease of 14 Harbour Street\n\n## Rent\n\nThe monthly rent is 1,450 euros. It is due on the third \
                      working day of each month.\n\n## Pets\n\nDogs are not allowed in the building.\n";
-const MINUTES: &str = "# Board minutes\n\nThe board approved the purchase of a new delivery van for 38,000 euros.\n";
+const MINUTES: &str =
+    "# Board minutes\n\nThe board approved the purchase of a new delivery van for 38,000 euros.\n";
 
 fn desk() -> Option<Desk> {
     Desk::with_files(&[("lease.md", LEASE), ("minutes/2024-03.md", MINUTES)])
@@ -22,8 +23,12 @@ fn an_answer_cites_the_exact_words_of_its_source() {
     let answer = ask(&desk, "How much is the monthly rent?");
     assert_eq!(answer["refused"], false, "{answer:#}");
     assert!(answer["answer"].as_str().unwrap().contains("1,450"), "{answer:#}");
-    let citations: Vec<&Value> =
-        answer["claims"].as_array().unwrap().iter().flat_map(|claim| claim["citations"].as_array().unwrap()).collect();
+    let citations: Vec<&Value> = answer["claims"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|claim| claim["citations"].as_array().unwrap())
+        .collect();
     assert!(!citations.is_empty(), "{answer:#}");
     for citation in citations {
         let text = std::fs::read_to_string(citation["path"].as_str().unwrap()).unwrap();
@@ -37,7 +42,8 @@ fn an_answer_cites_the_exact_words_of_its_source() {
 #[test]
 fn the_answer_names_its_sources_in_the_terminal() {
     let Some(desk) = desk() else { return };
-    let output = desk.run(&["ask", "How much is the monthly rent?", "--folder", desk.folder().to_str().unwrap()]);
+    let output =
+        desk.run(&["ask", "How much is the monthly rent?", "--folder", desk.folder().to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("lease.md"), "{text}");
     assert!(text.contains("2 of 2 files searched"), "{text}");

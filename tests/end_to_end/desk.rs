@@ -24,7 +24,8 @@ impl Desk {
     pub fn new() -> Option<Desk> {
         let desk = Desk { directory: tempfile::tempdir().unwrap(), models: models_dir() };
         std::fs::create_dir(desk.folder()).unwrap();
-        let missing: Vec<&str> = [GENERATOR, EMBEDDER].into_iter().filter(|name| !desk.has_model(name)).collect();
+        let missing: Vec<&str> =
+            [GENERATOR, EMBEDDER].into_iter().filter(|name| !desk.has_model(name)).collect();
         if missing.is_empty() {
             return Some(desk);
         }
@@ -183,7 +184,11 @@ impl Server<'_> {
     }
 
     /// Waits until the ledger is as wanted; gives how long that took.
-    pub fn until_ledger(&self, what: &str, wanted: impl Fn(&[(String, String, u64, u64)]) -> bool) -> Duration {
+    pub fn until_ledger(
+        &self,
+        what: &str,
+        wanted: impl Fn(&[(String, String, u64, u64)]) -> bool,
+    ) -> Duration {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if wanted(&self.desk.ledger(&self.desk.data())) {

@@ -9,7 +9,8 @@ const FILES: usize = 500;
 const ROUNDS: u64 = 4;
 const KILLS_A_ROUND: u64 = 5;
 
-const SUBJECTS: [&str; 8] = ["heron", "lease", "invoice", "harbour", "turbine", "orchard", "ledger", "violin"];
+const SUBJECTS: [&str; 8] =
+    ["heron", "lease", "invoice", "harbour", "turbine", "orchard", "ledger", "violin"];
 const VERBS: [&str; 5] = ["inspects", "replaces", "mentions", "forbids", "measures"];
 
 #[test]
@@ -26,7 +27,9 @@ fn twenty_kills_while_reading_change_nothing() {
     let whole = began.elapsed();
     let expected = (desk.ledger(&undisturbed), searches(&desk, &undisturbed));
     assert_eq!(expected.0.len(), FILES);
-    assert!(expected.0.iter().all(|(_, outcome, chunks, embedded)| outcome == "indexed" && chunks == embedded));
+    assert!(
+        expected.0.iter().all(|(_, outcome, chunks, embedded)| outcome == "indexed" && chunks == embedded)
+    );
 
     let mut random = Random(0x5eed);
     for round in 0..ROUNDS {
@@ -53,7 +56,8 @@ fn text(n: usize) -> String {
 }
 
 fn searches(desk: &Desk, data: &std::path::Path) -> Vec<Vec<String>> {
-    let queries = ["marker0007", "marker0499", "heron inspects item marker0000", "\"violin forbids\" marker0151"];
+    let queries =
+        ["marker0007", "marker0499", "heron inspects item marker0000", "\"violin forbids\" marker0151"];
     let found = queries.map(|query| {
         let mut paths: Vec<String> = desk.found(data, query).into_iter().map(|(path, _)| path).collect();
         // The first place is decided by the rare word; those after it are alike, and their order says nothing.

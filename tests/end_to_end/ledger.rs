@@ -26,7 +26,10 @@ fn every_file_has_an_outcome_and_the_rest_is_read() {
         return;
     };
     desk.write("encrypted.pdf", ENCRYPTED_PDF);
-    desk.write("noise.bin", (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>());
+    desk.write(
+        "noise.bin",
+        (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>(),
+    );
     huge(&desk);
     let unreadable = desk.write("unreadable.txt", "Nobody may read this.");
     std::fs::set_permissions(&unreadable, PermissionsExt::from_mode(0o000)).unwrap();
@@ -35,7 +38,11 @@ fn every_file_has_an_outcome_and_the_rest_is_read() {
     desk.add();
     let ledger = desk.ledger(&desk.data());
     let outcome = |name: &str| {
-        ledger.iter().find(|(path, ..)| path == name).map(|(_, outcome, ..)| outcome.as_str()).unwrap_or("absent")
+        ledger
+            .iter()
+            .find(|(path, ..)| path == name)
+            .map(|(_, outcome, ..)| outcome.as_str())
+            .unwrap_or("absent")
     };
     assert_eq!(outcome("good.txt"), "indexed");
     assert_eq!(outcome("empty.txt"), "empty");

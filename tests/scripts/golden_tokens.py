@@ -150,9 +150,9 @@ def spm_vocabulary(path, name, space_prefix):
                     piece = word[start:end].replace(" ", "\u2581")
                     pieces[piece] = pieces.get(piece, 0) + 1
     kept = sorted(pieces, key=lambda piece: (-pieces[piece] * len(piece), piece))[:700]
-    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)] + kept + ["<|end|>", "\n\n"]
-    types = [2, 3, 3] + [6] * 256 + [1] * len(kept) + [3, 4]
-    scores = [0.0] * 259 + [-float(rank) for rank in range(len(kept))] + [0.0, 0.0]
+    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)] + kept + ["<|end|>", "<|endoftext|>", "\n\n"]
+    types = [2, 3, 3] + [6] * 256 + [1] * len(kept) + [3, 3, 4]
+    scores = [0.0] * 259 + [-float(rank) for rank in range(len(kept))] + [0.0, 0.0, 0.0]
     writer = base(path, "llama")
     writer.add_name(name)
     writer.add_tokenizer_model("llama")

@@ -24,6 +24,9 @@ HERE = Path(__file__).resolve().parent.parent / "data" / "models"
 VOCABULARY = 96
 CONTEXT = 512
 STEPS = 64
+# The narrowest choice of a path, in standard deviations of the logits, and how many tokens a path has at least.
+MARGIN = 0.04
+DISTINCT = 8
 
 # What differs from the common shape: 64 wide, 4 heads of 16 (2 in the cache), 96 hidden.
 FAMILIES = {
@@ -103,14 +106,21 @@ def write_model(path, name, seed):
         kind = kind or next(kinds, TYPES.Q8_0)
         out.add_tensor(name, random_rows(rng, kind, rows, columns, gain / math.sqrt(columns)), raw_dtype=kind)
 
+    def output(name, rows, columns, kind, gain):
+        """Rows of unequal length, as trained ones are: few tokens stand out, so that the choice is clear."""
+        parts = [random_rows(rng, kind, 1, columns, gain * length / math.sqrt(columns)) for length in
+                 np.exp(0.7 * rng.standard_normal(rows))]
+        out.add_tensor(name, np.concatenate(parts), raw_dtype=kind)
+
     def vector(name, length, middle=1.0, spread=0.2):
         out.add_tensor(name, (middle + spread * rng.standard_normal(length)).astype(np.float32))
 
     embedding_kind = TYPES.Q6_K if shape.get("mixed") else TYPES.Q8_0
-    matrix("token_embd.weight", VOCABULARY, width, embedding_kind, gain=8.0)
+    tied = arch.startswith("gemma")
+    (output if tied else matrix)("token_embd.weight", VOCABULARY, width, embedding_kind, gain=8.0)
     vector("output_norm.weight", width)
-    if not arch.startswith("gemma"):
-        matrix("output.weight", VOCABULARY, width, TYPES.Q8_0, gain=3.0)
+    if not tied:
+        output("output.weight", VOCABULARY, width, TYPES.Q8_0, gain=3.0)
     if shape.get("rope_freqs"):
         vector("rope_freqs.weight", head // 2, 2.0)
     if shape.get("longrope"):
@@ -182,14 +192,14 @@ def golden(peer, prompt, every_logit):
     """The logits after a prompt, the greedy path, and how clear its narrowest choice was."""
     peer.clear()
     first = logits = peer.read(prompt)
-    path, margin = [], math.inf
+    path, margins = [], []
     for _ in range(STEPS):
         top = np.partition(logits, -2)[-2:]
-        margin = min(margin, float(top[1] - top[0]) / float(logits.std()))
+        margins.append(round(float(top[1] - top[0]) / float(logits.std()), 4))
         path.append(int(logits.argmax()))
         logits = peer.read([path[-1]])
     shown = range(len(first)) if every_logit else np.argsort(-first)[:32]
-    entry = {"prompt": prompt, "path": path, "margin": round(margin, 4), "spread": round(float(first.std()), 4)}
+    entry = {"prompt": prompt, "path": path, "margins": margins, "spread": round(float(first.std()), 4)}
     entry["logits"] = {int(token): round(float(first[token]), 4) for token in sorted(shown)}
     return entry
 
@@ -197,31 +207,33 @@ def golden(peer, prompt, every_logit):
 def tiny(name):
     """Writes a model whose greedy paths leave no room for doubt: the first seed that gives one."""
     path = HERE / f"{name}.gguf"
-    for seed in range(200):
+    for seed in range(3000):
         write_model(path, name, seed)
         rng = np.random.default_rng(1000 + seed)
-        prompts = [rng.integers(0, VOCABULARY, length).tolist() for length in (5, 300)]
         peer = Peer(path, CONTEXT)
-        cases = [golden(peer, prompt, True) for prompt in prompts]
+        cases = []
+        for length in (5, 300):
+            cases.append(golden(peer, rng.integers(0, VOCABULARY, length).tolist(), True))
+            if min(cases[-1]["margins"]) < MARGIN or len(set(cases[-1]["path"])) < DISTINCT:
+                break
         peer.close()
-        distinct = min(len(set(case["path"])) for case in cases)
-        if min(case["margin"] for case in cases) > 0.02 and distinct > 8:
+        if min(cases[-1]["margins"]) >= MARGIN and len(set(cases[-1]["path"])) >= DISTINCT:
             break
     else:
         raise SystemExit(f"{name}: no seed has clear choices")
     write_json(HERE / f"{name}.json", cases)
-    print(f"{name}: seed {seed}, {path.stat().st_size} bytes, margins {[case['margin'] for case in cases]}")
+    print(f"{name}: seed {seed}, {path.stat().st_size} bytes, margins {[min(case['margins']) for case in cases]}")
 
 
 def real(path):
     peer = Peer(path, 1024)
     rng = np.random.default_rng(7)
     text = rng.integers(500, 30000, 300).tolist()
-    story = [int(token) for token in tokens_of(peer, "The capital of France is")]
+    story = tokens_of(peer, "The tenant shall pay the rent on the first working day of each month. The tenant")
     cases = [golden(peer, prompt, False) for prompt in (story, text)]
     peer.close()
     write_json(HERE / f"real-{path.stem}.json", cases)
-    print(path.stem, [case["margin"] for case in cases])
+    print(path.stem, [min(case["margins"]) for case in cases])
 
 
 def tokens_of(peer, text):
@@ -229,7 +241,7 @@ def tokens_of(peer, text):
     vocabulary = llama_cpp.llama_model_get_vocab(peer.model)
     data = text.encode()
     count = llama_cpp.llama_tokenize(vocabulary, data, len(data), room, 64, True, False)
-    return list(room[:count])
+    return [int(token) for token in room[:count]]
 
 
 def write_json(path, cases):

@@ -140,7 +140,9 @@ pub enum Command {
     Worker,
     /// Try one of the doctor's locks from inside
     #[command(hide = true)]
-    Probe { name: String },
+    Probe {
+        name: String,
+    },
 }
 
 /// Runs what was asked for.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use carrel_generate::AnswerConfig;
-use carrel_ingest::{ChunkConfig, Limits, Rules};
+use carrel_ingest::{ChunkConfig, Limits, Rules, WorkersConfig};
 use carrel_models::GeneratorOptions;
 use etcetera::BaseStrategy;
 use serde::Deserialize;
@@ -133,6 +133,16 @@ impl Config {
             rescan: file.rescan_seconds.map_or(DEFAULT_RESCAN, Duration::from_secs),
             data_dir,
         })
+    }
+
+    /// How extraction workers are started.
+    pub fn workers(&self) -> WorkersConfig {
+        WorkersConfig {
+            program: self.worker.0.clone(),
+            args: self.worker.1.clone(),
+            count: self.workers,
+            limits: self.limits.clone(),
+        }
     }
 
     /// Where a running server listens for the commands of the same user.

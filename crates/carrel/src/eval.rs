@@ -79,9 +79,7 @@ pub fn run(library: &Library, set: &Set, options: &Options, watch: Watch<'_>) ->
     };
     let answers = match (options.answers || options.closed_book, options.closed_book) {
         (false, _) => None,
-        (true, closed_book) => {
-            Some(answers::measure(library, set, &questions, &gold, closed_book, watch)?)
-        }
+        (true, closed_book) => Some(answers::measure(library, set, &questions, &gold, closed_book, watch)?),
     };
     Ok(Report::new(library, set, questions.len(), rankings, answers)?)
 }

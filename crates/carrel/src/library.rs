@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use carrel_corpus::{ChunkId, Coverage, DocumentId, Embedder, FolderId, Generator, Passage};
 use carrel_generate::{AnswerRequest, Event, Stats};
 use carrel_index::{FileRecord, FileStamp, Filter, Index, IndexConfig, Query, Ranking, parse_query};
-use carrel_ingest::{Stamp, Workers, WorkersConfig};
+use carrel_ingest::{Stamp, Workers};
 use carrel_models::{LocalEmbedder, Store};
 
 use crate::audit;
@@ -36,13 +36,12 @@ use crate::config::Config;
 pub use conversation::{Conversation, ConversationSummary};
 pub use error::{Error, Kind};
 pub use generator::ModelStatus;
-pub use request::{AskEvent, AskRequest, Answered, DEFAULT_RESULTS, DocumentText, SearchRequest};
+pub use request::{Answered, AskEvent, AskRequest, DEFAULT_RESULTS, DocumentText, SearchRequest};
 pub use status::{FolderStatus, Phase, Progress, Status};
 
-
-use generator::GeneratorSlot;
 use batch::{Job, ReadFile};
 use gate::Gate;
+use generator::GeneratorSlot;
 use reconcile::Wake;
 use status::Activity;
 
@@ -87,12 +86,7 @@ impl Library {
             embedder: embedder.id().to_owned(),
             dimensions: embedder.dimensions(),
         })?;
-        let workers = Workers::new(WorkersConfig {
-            program: config.worker.0.clone(),
-            args: config.worker.1.clone(),
-            count: config.workers,
-            limits: config.limits.clone(),
-        });
+        let workers = Workers::new(config.workers());
         Ok(Arc::new(Library {
             generator: GeneratorSlot::new(&config),
             store,
@@ -276,8 +270,11 @@ impl Library {
             config: &self.config.answers,
         };
         let mut first_token = None;
-        let (answer, stats) =
-            carrel_generate::answer(&answer_request, &*generator, &*self.embedder, &mut |event| match event {
+        let (answer, stats) = carrel_generate::answer(
+            &answer_request,
+            &*generator,
+            &*self.embedder,
+            &mut |event| match event {
                 Event::Delta(text) => {
                     first_token.get_or_insert_with(|| asked.elapsed().as_secs_f64());
                     sink(AskEvent::Delta(text))
@@ -285,7 +282,8 @@ impl Library {
                 Event::Claim(claim) => sink(AskEvent::Claim(claim)),
                 Event::Note(note) => sink(AskEvent::Note(note)),
                 Event::Rewritten(question) => sink(AskEvent::Rewritten(question)),
-            })?;
+            },
+        )?;
         let mut answered = Answered {
             question: request.question.clone(),
             answer,

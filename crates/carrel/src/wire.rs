@@ -10,7 +10,7 @@ use carrel_index as index;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::library::{self, AskEvent, Answered};
+use crate::library::{self, Answered, AskEvent};
 
 /// `POST /library/ask`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -113,7 +113,10 @@ pub struct Unread {
 
 impl From<&corpus::Coverage> for Coverage {
     fn from(coverage: &corpus::Coverage) -> Coverage {
-        let unread = coverage.unread.iter().map(|(path, outcome)| Unread { path: path.clone(), outcome: outcome.clone() });
+        let unread = coverage
+            .unread
+            .iter()
+            .map(|(path, outcome)| Unread { path: path.clone(), outcome: outcome.clone() });
         Coverage {
             files: coverage.files,
             searched: coverage.searched,

@@ -44,7 +44,9 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Error::Locked { .. } => "another carrel is using it; stop that one or pass `--data-dir`",
-            Error::File { .. } | Error::ReadOnly(_) => "check that the data directory exists and is yours to write",
+            Error::File { .. } | Error::ReadOnly(_) => {
+                "check that the data directory exists and is yours to write"
+            }
             Error::Full(_) => "free some disk space and try again; nothing that was acknowledged is lost",
             Error::Newer(_) => "use the newer carrel, or pass another `--data-dir`",
             Error::Damaged(_) => {

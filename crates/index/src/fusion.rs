@@ -10,11 +10,7 @@ pub(crate) struct Candidate {
 }
 
 /// Fuses the scores of both sides, of which each side's best `depth` are candidates. Unordered.
-pub(crate) fn fuse(
-    keywords: Vec<(u32, f32)>,
-    vectors: Vec<(u32, f32)>,
-    depth: usize,
-) -> Vec<Candidate> {
+pub(crate) fn fuse(keywords: Vec<(u32, f32)>, vectors: Vec<(u32, f32)>, depth: usize) -> Vec<Candidate> {
     use std::collections::BTreeMap;
     let mut slots: BTreeMap<u32, Candidate> = BTreeMap::new();
     let best = |side: &[(u32, f32)]| {

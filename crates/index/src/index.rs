@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use carrel_corpus::{ChunkId, Coverage, DocumentId, FolderId, Outcome, Passage};
 
@@ -292,7 +293,8 @@ impl Index {
         self.publish_locked(true)?;
         let (chunks, vectors) = self.catalog.read(delta::counts)?;
         let mut problems = self.catalog.check()?;
-        problems.extend(self.keywords.damaged_files()?.into_iter().map(|file| format!("keyword file `{file}`")));
+        problems
+            .extend(self.keywords.damaged_files()?.into_iter().map(|file| format!("keyword file `{file}`")));
         let keyword_chunks = self.live().keyword_chunks();
         let stored_vectors = self.vectors.read_all()?;
         if keyword_chunks != chunks {
@@ -399,15 +401,26 @@ fn open_derived<S>(
         Ok(None) | Err(Error::Keywords(_) | Error::Vectors(_)) => {}
         Err(other) => return Err(other),
     }
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::file("delete", directory)(error));
-        }
-        _ => {}
-    }
+    remove(directory)?;
     let store = open()?;
     catch_up(&store)?;
     Ok(store)
+}
+
+/// Removes a directory. Threads of a store that was just closed may still be writing into it, and end soon.
+fn remove(directory: &Path) -> Result<()> {
+    use std::io::ErrorKind::{DirectoryNotEmpty, NotFound};
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match fs::remove_dir_all(directory) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == NotFound && !directory.exists() => return Ok(()),
+            Err(error) if matches!(error.kind(), DirectoryNotEmpty | NotFound) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(Error::file("delete", directory)(error)),
+        }
+    }
 }
 
 fn open_keywords(directory: &Path, catalog: &Catalog) -> Result<Keywords> {

@@ -68,11 +68,8 @@ impl Keywords {
             return Err(Error::keywords("its fields are those of another version"));
         }
         let writer = index.writer_with_num_threads(1, WRITER_BYTES).map_err(Error::keywords)?;
-        let reader = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .try_into()
-            .map_err(Error::keywords)?;
+        let reader =
+            index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(Error::keywords)?;
         Ok(Keywords { index, writer: Mutex::new(writer), reader, fields })
     }
 

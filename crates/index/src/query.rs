@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn operators_are_taken_out_of_the_words() {
-        let query = parsed("notice \"three months\" -draft file:lease* type:pdf after:2024-03-01 before:2025");
+        let query =
+            parsed("notice \"three months\" -draft file:lease* type:pdf after:2024-03-01 before:2025");
         assert_eq!(query.words, "notice three months");
         assert_eq!(query.phrases, ["three months"]);
         assert_eq!(query.excluded, ["draft"]);

@@ -102,9 +102,8 @@ fn widened(filter: &Filter, parsed: &ParsedQuery) -> Filter {
 /// Applies phrases and exclusions; whether there were any. A phrase that nothing in the scope holds requires nothing:
 /// its words still rank.
 fn restrict(keywords: &Keywords, live: &Live, parsed: &ParsedQuery, allowed: &mut Allowed) -> Result<bool> {
-    let holding = |text: &str| {
-        rank::holding(&live.searcher, &live.segments, terms::phrase(text, keywords.fields))
-    };
+    let holding =
+        |text: &str| rank::holding(&live.searcher, &live.segments, terms::phrase(text, keywords.fields));
     let mut restricted = false;
     for phrase in &parsed.phrases {
         let slots = holding(phrase)?;

@@ -67,9 +67,31 @@ fn is_telling(word: &str) -> bool {
     word.contains(char::is_numeric)
         || matches!(
             word,
-            "no" | "not" | "never" | "nor" | "none" | "without" | "nicht" | "kein" | "keine" | "nie" | "ohne"
-                | "ne" | "pas" | "sans" | "jamais" | "sin" | "nunca" | "non" | "nao" | "niet" | "geen" | "не"
-                | "нет" | "без" | "لا" | "غير"
+            "no" | "not"
+                | "never"
+                | "nor"
+                | "none"
+                | "without"
+                | "nicht"
+                | "kein"
+                | "keine"
+                | "nie"
+                | "ohne"
+                | "ne"
+                | "pas"
+                | "sans"
+                | "jamais"
+                | "sin"
+                | "nunca"
+                | "non"
+                | "nao"
+                | "niet"
+                | "geen"
+                | "не"
+                | "нет"
+                | "без"
+                | "لا"
+                | "غير"
         )
 }
 

@@ -151,7 +151,11 @@ impl Vectors {
     pub(crate) fn index(&self, rows: usize) -> Result<()> {
         let build = async {
             if self.is_indexed() {
-                return self.table.optimize(OptimizeAction::Index(OptimizeOptions::default())).await.map(drop);
+                return self
+                    .table
+                    .optimize(OptimizeAction::Index(OptimizeOptions::default()))
+                    .await
+                    .map(drop);
             }
             let builder = IvfHnswSqIndexBuilder::default()
                 .distance_type(DistanceType::Dot)
@@ -276,4 +280,3 @@ fn probes(rows: usize) -> usize {
     let partitions = partitions(rows) as usize;
     (partitions / 8).max(16).min(partitions)
 }
-

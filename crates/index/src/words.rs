@@ -137,8 +137,11 @@ impl Tokenizer {
             }
             self.push(Kind::Word, plain, position);
         } else if lower.contains(['.', '_', ':', '·']) {
-            let parts: Vec<String> =
-                lower.split(['.', '_', ':', '·']).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+            let parts: Vec<String> = lower
+                .split(['.', '_', ':', '·'])
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect();
             self.push(Kind::Whole, lower, position);
             for (offset, part) in parts.into_iter().enumerate() {
                 self.position = position + offset;
@@ -198,7 +201,8 @@ fn is_identifier(compound: &str) -> bool {
 }
 
 fn is_number(word: &str) -> bool {
-    word.starts_with(char::is_numeric) && word.chars().all(|c| c.is_numeric() || matches!(c, '.' | ',' | '\u{66b}' | '\u{66c}'))
+    word.starts_with(char::is_numeric)
+        && word.chars().all(|c| c.is_numeric() || matches!(c, '.' | ',' | '\u{66b}' | '\u{66c}'))
 }
 
 /// `john's` is `john`, `l'homme` is `homme`, `don't` is `dont`.
@@ -278,8 +282,15 @@ fn script(word: &str) -> Script {
         0x0600..=0x06FF | 0x0750..=0x077F | 0xFB50..=0xFDFF | 0xFE70..=0xFEFF => Script::Arabic,
         0x0B80..=0x0BFF => Script::Tamil,
         0x1100..=0x11FF | 0x3130..=0x318F | 0xAC00..=0xD7AF => Script::Hangul,
-        0x2E80..=0x2FDF | 0x3005..=0x3007 | 0x3040..=0x30FF | 0x31F0..=0x31FF | 0x3400..=0x4DBF
-        | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0xFF66..=0xFF9F | 0x20000..=0x3134F => Script::Cjk,
+        0x2E80..=0x2FDF
+        | 0x3005..=0x3007
+        | 0x3040..=0x30FF
+        | 0x31F0..=0x31FF
+        | 0x3400..=0x4DBF
+        | 0x4E00..=0x9FFF
+        | 0xF900..=0xFAFF
+        | 0xFF66..=0xFF9F
+        | 0x20000..=0x3134F => Script::Cjk,
         _ => Script::Other,
     }
 }
@@ -291,7 +302,9 @@ pub(crate) fn language(text: &str) -> &'static str {
         end -= 1;
     }
     match whatlang::detect(&text[..end]) {
-        Some(found) if found.is_reliable() || found.script() != whatlang::Script::Latin => found.lang().code(),
+        Some(found) if found.is_reliable() || found.script() != whatlang::Script::Latin => {
+            found.lang().code()
+        }
         _ => "eng",
     }
 }
@@ -343,8 +356,28 @@ fn writes(language: &str, script: Script) -> bool {
             script == Script::Latin
                 && matches!(
                     language,
-                    "pol" | "ces" | "slk" | "hrv" | "slv" | "cat" | "vie" | "ind" | "jav" | "lat" | "epo"
-                        | "est" | "lav" | "lit" | "aze" | "uzb" | "tuk" | "tgl" | "sna" | "zul" | "afr" | "cym"
+                    "pol"
+                        | "ces"
+                        | "slk"
+                        | "hrv"
+                        | "slv"
+                        | "cat"
+                        | "vie"
+                        | "ind"
+                        | "jav"
+                        | "lat"
+                        | "epo"
+                        | "est"
+                        | "lav"
+                        | "lit"
+                        | "aze"
+                        | "uzb"
+                        | "tuk"
+                        | "tgl"
+                        | "sna"
+                        | "zul"
+                        | "afr"
+                        | "cym"
                 )
         }
     }
@@ -394,7 +427,11 @@ mod tests {
         check("see EX-10.38", "see ex-10.38 ex 10.38", "eng:see eng:ex 10.38");
         check("on 2024-03-01", "on 2024-03-01 2024 03 01", "eng:on 2024 03 01");
         check("AB_123", "ab_123 ab 123", "eng:ab 123");
-        check("anna@example.org", "anna@example.org anna example.org example org", "eng:anna eng:exampl eng:org");
+        check(
+            "anna@example.org",
+            "anna@example.org anna example.org example org",
+            "eng:anna eng:exampl eng:org",
+        );
         check("$1,000.50", "1,000.50 1000.50", "1000.50");
         check("getUserName", "getusername get user name", "eng:getusernam eng:get eng:user eng:name");
     }

@@ -140,7 +140,10 @@ fn by_signature(bytes: &[u8]) -> Option<Kind> {
     if starts(b"\x09\x00\x04\x00") || starts(b"\x09\x02\x06\x00") || starts(b"\x09\x04\x06\x00") {
         return Some(Kind::Other("application/vnd.ms-excel; version=4".into()));
     }
-    if bytes.len() > 2 && bytes[0] == 0x78 && (u16::from(bytes[0]) << 8 | u16::from(bytes[1])).is_multiple_of(31) {
+    if bytes.len() > 2
+        && bytes[0] == 0x78
+        && (u16::from(bytes[0]) << 8 | u16::from(bytes[1])).is_multiple_of(31)
+    {
         let known = matches!(bytes[1], 0x01 | 0x5E | 0x9C | 0xDA);
         return known.then_some(Kind::Zlib).filter(|_| !bytes[2..].iter().take(64).all(u8::is_ascii_graphic));
     }
@@ -186,7 +189,11 @@ mod tests {
         check("a.py", b"plain words", Kind::Code("python"));
         check("a.txt", b"plain words", Kind::Text);
         check("a.csv", b"name;age\nAda;36\nBob;40\n", Kind::Csv(b';'));
-        check("a.txt", "Größe".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().as_slice(), Kind::Text);
+        check(
+            "a.txt",
+            "Größe".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>().as_slice(),
+            Kind::Text,
+        );
     }
 
     #[test]

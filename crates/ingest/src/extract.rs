@@ -46,25 +46,24 @@ pub(crate) use pdf::ranges;
 /// workers call it.
 pub fn extract(path: &Path, limits: &Limits) -> Document {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    match File::open(path) {
-        Ok(file) => extract_file(&name, file, limits),
+    let read = File::open(path).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(limits.file_bytes.saturating_add(1)).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    match read {
+        Ok(bytes) => extract_bytes(&name, &bytes, limits),
         Err(error) => unread(&name, Outcome::Failed { reason: open_failure(&error) }),
     }
 }
 
-/// Reads an open file that is called `name`.
-pub(crate) fn extract_file(name: &str, file: File, limits: &Limits) -> Document {
-    let mut bytes = Vec::new();
-    match file.take(limits.file_bytes.saturating_add(1)).read_to_end(&mut bytes) {
-        Err(error) => return unread(name, Outcome::Failed { reason: open_failure(&error) }),
-        Ok(_) if bytes.len() as u64 > limits.file_bytes => {
-            let limit = format!("over {}", readable_bytes(limits.file_bytes));
-            return unread(name, Outcome::TooLarge { limit });
-        }
-        Ok(_) => {}
+/// Reads the content of a file that is called `name`.
+pub(crate) fn extract_bytes(name: &str, bytes: &[u8], limits: &Limits) -> Document {
+    if bytes.len() as u64 > limits.file_bytes {
+        let limit = format!("over {}", readable_bytes(limits.file_bytes));
+        return unread(name, Outcome::TooLarge { limit });
     }
     let budget = Budget { text: Cell::new(limits.text_bytes), members: Cell::new(limits.members) };
-    Source { name, bytes: &bytes, depth: 0, limits, budget: &budget }.read()
+    Source { name, bytes, depth: 0, limits, budget: &budget }.read()
 }
 
 /// What the outcome of a file or page says that is only an image.
@@ -165,7 +164,9 @@ impl<'a> Source<'a> {
             Kind::Tar => archive::read_tar(self),
             Kind::Gzip => archive::read_gzip(self),
             Kind::Zlib => archive::read_zlib(self),
-            Kind::Image(media_type) => Err(Outcome::Unsupported { kind: format!("{media_type}; {UNRECOGNISED}") }),
+            Kind::Image(media_type) => {
+                Err(Outcome::Unsupported { kind: format!("{media_type}; {UNRECOGNISED}") })
+            }
             Kind::Other(media_type) => Err(Outcome::Unsupported { kind: media_type.clone() }),
         }
     }

@@ -55,11 +55,22 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
                 ("xl/worksheets/sheet1.xml", sheet),
             ]),
         ),
-        ("a.html", b"<html><body><table><tr><td>a<td>b</table><ul><li>x</ul><p style='display:none'>y</body>".to_vec()),
-        ("a.rtf", br"{\rtf1\ansi{\fonttbl{\f0 A;}}\pard Gr\'f6\u8364?\par\trowd\intbl a\cell b\cell\row}".to_vec()),
+        (
+            "a.html",
+            b"<html><body><table><tr><td>a<td>b</table><ul><li>x</ul><p style='display:none'>y</body>"
+                .to_vec(),
+        ),
+        (
+            "a.rtf",
+            br"{\rtf1\ansi{\fonttbl{\f0 A;}}\pard Gr\'f6\u8364?\par\trowd\intbl a\cell b\cell\row}".to_vec(),
+        ),
         ("a.csv", b"a,b\n\"1,2\",3\n".to_vec()),
         ("a.md", b"# T\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\ncode\n```\n".to_vec()),
-        ("a.ipynb", br#"{"nbformat":4,"cells":[{"cell_type":"code","source":["x"],"outputs":[{"text":"y"}]}]}"#.to_vec()),
+        (
+            "a.ipynb",
+            br#"{"nbformat":4,"cells":[{"cell_type":"code","source":["x"],"outputs":[{"text":"y"}]}]}"#
+                .to_vec(),
+        ),
     ]
 }
 

@@ -262,6 +262,7 @@ fn bandwidth(threads: usize) -> f64 {
 fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let fields: BTreeMap<&str, &str> = status.lines().filter_map(|line| line.split_once(':')).collect();
-    let kilobytes = fields.get("VmHWM").and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok());
+    let kilobytes =
+        fields.get("VmHWM").and_then(|value| value.split_whitespace().next()?.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }

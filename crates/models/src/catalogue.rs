@@ -65,7 +65,8 @@ impl Entry {
     }
 
     pub fn embedding(&self) -> Option<Embedding> {
-        let StaticEmbedding { pooling, query_prefix, passage_prefix, max_tokens } = self.embedding.as_ref()?;
+        let StaticEmbedding { pooling, query_prefix, passage_prefix, max_tokens } =
+            self.embedding.as_ref()?;
         Some(Embedding {
             pooling: *pooling,
             query_prefix: (*query_prefix).to_owned(),
@@ -122,8 +123,11 @@ const fn pinned(role: &'static str, name: &'static str, sha256: &'static str, by
     PinnedFile { role, name, sha256: Some(sha256), bytes }
 }
 
-const SENTENCE_FILES: &[PinnedFile] =
-    &[file("weights", "model.safetensors"), file("tokenizer", "tokenizer.json"), file("config", "config.json")];
+const SENTENCE_FILES: &[PinnedFile] = &[
+    file("weights", "model.safetensors"),
+    file("tokenizer", "tokenizer.json"),
+    file("config", "config.json"),
+];
 
 static ENTRIES: [Entry; 18] = [
     Entry {

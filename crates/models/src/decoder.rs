@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::Error;
-use crate::gguf::{Gguf, GgmlType};
+use crate::gguf::{GgmlType, Gguf};
 use crate::kernels::Isa;
 use crate::kernels::pool::Pool;
 
@@ -25,8 +25,8 @@ mod weights;
 pub use architecture::Architecture;
 use forward::{BATCH, Wanted};
 pub use speculation::Lookup;
-pub use state::State;
 use state::Shape;
+pub use state::State;
 use weights::Weights;
 
 /// How a model is run.

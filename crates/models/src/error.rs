@@ -109,7 +109,9 @@ impl Error {
             Error::ContextOverflow { .. } => {
                 "ask with fewer passages, or raise the context length".to_owned()
             }
-            Error::Digest { .. } => "the file is damaged or is not the one it claims to be; fetch it again".to_owned(),
+            Error::Digest { .. } => {
+                "the file is damaged or is not the one it claims to be; fetch it again".to_owned()
+            }
             Error::Busy { .. } => "wait for it to end, then try again".to_owned(),
             Error::Header { source: HeaderError::DataCut { .. }, .. } => {
                 "the file is incomplete; copy or fetch it again".to_owned()

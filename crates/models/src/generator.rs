@@ -59,7 +59,11 @@ impl LocalGenerator {
     ///
     /// # Errors
     /// [`Error::DoesNotFit`] with the numbers before anything is loaded; what is missing or not supported, by name.
-    pub fn load(store: &Store, name_or_path: &str, options: GeneratorOptions) -> Result<LocalGenerator, Error> {
+    pub fn load(
+        store: &Store,
+        name_or_path: &str,
+        options: GeneratorOptions,
+    ) -> Result<LocalGenerator, Error> {
         let Located { name, path, digest, derived } = locate(store, name_or_path)?;
         let gguf = Arc::new(Gguf::open(&path)?);
         let trained = gguf.usize(&gguf.key("context_length")).filter(|&tokens| tokens > 0);
@@ -98,7 +102,8 @@ impl LocalGenerator {
             return Err(Error::ContextOverflow { tokens: tokens.len(), limit });
         }
         let schema = prompt.json_schema.as_deref();
-        let constraint = schema.map(|schema| self.grammars.json_schema(&self.tokenizer, schema)).transpose()?;
+        let constraint =
+            schema.map(|schema| self.grammars.json_schema(&self.tokenizer, schema)).transpose()?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = kept.take(&self.decoder, &tokens);
         let mut generation = Generation {
@@ -124,7 +129,8 @@ impl LocalGenerator {
             };
             let started = Instant::now();
             let sampler = Sampler::new(&prompt.sampling);
-            let done = decode.run(&mut state, logits, sampler, constraint, &prompt.stop, sink, &mut generation);
+            let done =
+                decode.run(&mut state, logits, sampler, constraint, &prompt.stop, sink, &mut generation);
             generation.decode_seconds = started.elapsed().as_secs_f64();
             done
         });
@@ -170,9 +176,10 @@ impl LocalGenerator {
         let first = self.decoder.prefill(&mut state, &whole[read..common])?;
         let mut total = log_probability(first, whole[common]);
         let vocabulary = first.len();
-        for (start, step) in (common..whole.len() - 1).step_by(SCORE_STEP).map(|start| {
-            (start, &whole[start..(start + SCORE_STEP).min(whole.len() - 1)])
-        }) {
+        for (start, step) in (common..whole.len() - 1)
+            .step_by(SCORE_STEP)
+            .map(|start| (start, &whole[start..(start + SCORE_STEP).min(whole.len() - 1)]))
+        {
             let rows = self.decoder.verify(&mut state, step)?;
             for (index, row) in rows.chunks_exact(vocabulary).enumerate() {
                 total += log_probability(row, whole[start + index + 1]);

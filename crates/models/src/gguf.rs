@@ -22,8 +22,8 @@ mod kind;
 pub(crate) mod testing;
 
 pub use header::HeaderError;
-pub use kind::GgmlType;
 use header::{Array, Header, Scalar, Value};
+pub use kind::GgmlType;
 
 /// One tensor of a file. Its bytes are `gguf.data(&info)`; they lie inside the file and are exactly as many
 /// as type and dimensions ask for.

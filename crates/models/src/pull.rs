@@ -222,11 +222,9 @@ pub(crate) fn tree_bytes(directory: &Path) -> u64 {
 pub(crate) fn check_disk(directory: &Path, needed: u64) -> Result<(), Error> {
     let available = free_bytes(directory);
     match available.is_some_and(|available| available < needed) {
-        true => Err(Error::DiskFull {
-            path: PathBuf::from(directory),
-            needed,
-            available: available.unwrap_or(0),
-        }),
+        true => {
+            Err(Error::DiskFull { path: PathBuf::from(directory), needed, available: available.unwrap_or(0) })
+        }
         false => Ok(()),
     }
 }

@@ -15,7 +15,6 @@ pub(crate) mod blob;
 mod import;
 mod inspect;
 
-
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

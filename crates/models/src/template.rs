@@ -47,7 +47,9 @@ impl ChatTemplate {
 
     fn new(source: &str, tokenizer: &Tokenizer) -> Result<ChatTemplate, Error> {
         let name = |token: Option<u32>| {
-            token.map(|token| String::from_utf8_lossy(tokenizer.piece(token)).into_owned()).unwrap_or_default()
+            token
+                .map(|token| String::from_utf8_lossy(tokenizer.piece(token)).into_owned())
+                .unwrap_or_default()
         };
         Ok(ChatTemplate {
             environment: environment(source)?,
@@ -108,7 +110,9 @@ impl ChatTemplate {
         // the template raised it.
         let template = self.environment.get_template(NAME).map_err(|error| error.kind().to_string())?;
         template.render(values).map_err(|error| match (error.kind(), error.line()) {
-            (ErrorKind::InvalidOperation, _) if error.detail().is_some_and(|text| text.starts_with(RAISED)) => {
+            (ErrorKind::InvalidOperation, _)
+                if error.detail().is_some_and(|text| text.starts_with(RAISED)) =>
+            {
                 error.detail().unwrap_or_default().to_owned()
             }
             (kind, Some(line)) => format!("{kind} in line {line}"),

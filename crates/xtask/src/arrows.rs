@@ -34,7 +34,9 @@ pub fn check() -> Result<(), Failed> {
         );
     }
     let direct = dependencies("carrel", Some(1))?;
-    wrong.extend(FENCED.iter().filter(|(name, _)| direct.iter().any(|d| d == name)).map(|(name, _)| ("carrel", *name)));
+    wrong.extend(
+        FENCED.iter().filter(|(name, _)| direct.iter().any(|d| d == name)).map(|(name, _)| ("carrel", *name)),
+    );
     if dependencies("carrel-corpus", None)?.len() > 1 {
         wrong.push(("carrel-corpus", "anything but std"));
     }
@@ -52,14 +54,23 @@ pub fn check() -> Result<(), Failed> {
 /// Names of the packages below `package` (itself included), to `depth` where given; dev-dependencies left out.
 fn dependencies(package: &str, depth: Option<u32>) -> Result<Vec<String>, Failed> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    command.args([
+        "tree",
+        "--package",
+        package,
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ]);
     command.current_dir(run::root());
     if let Some(depth) = depth {
         command.args(["--depth", &depth.to_string()]);
     }
-    let output = command
-        .output()
-        .map_err(|error| Failed::new(format!("could not run `cargo tree`: {error}"), ""))?;
+    let output =
+        command.output().map_err(|error| Failed::new(format!("could not run `cargo tree`: {error}"), ""))?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(Failed::new(format!("`cargo tree --package {package}` failed: {message}"), ""));

@@ -164,7 +164,10 @@ fn eval(arguments: &[String]) -> Result<(), Failed> {
     let (sets, options): (Vec<_>, Vec<_>) =
         arguments.iter().cloned().partition(|argument| std::path::Path::new(argument).is_dir());
     if sets.is_empty() {
-        return Err(Failed::new("no folder to evaluate", "pass one or more, each with `docs` and `queries.jsonl`"));
+        return Err(Failed::new(
+            "no folder to evaluate",
+            "pass one or more, each with `docs` and `queries.jsonl`",
+        ));
     }
     for set in &sets {
         Step::carrel(&["eval", set]).args(&options).run(&format!("evaluate `{set}`"))?;

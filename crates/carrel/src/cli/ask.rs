@@ -175,7 +175,8 @@ impl Page {
         self.meter.clear();
         let mut out = std::io::stdout().lock();
         // A closed pipe is noticed when the answer is finished.
-        let _ = write!(out, "{}{}", &self.written[self.printed..end], marks(claim)).and_then(|()| out.flush());
+        let _ =
+            write!(out, "{}{}", &self.written[self.printed..end], marks(claim)).and_then(|()| out.flush());
         self.printed = end;
     }
 

@@ -101,7 +101,9 @@ impl BenchArgs {
     /// Passages a second, of about 200 tokens each.
     fn embed(&self, embedder: &dyn Embedder) -> Result<f64, Failure> {
         let texts: Vec<String> = (0..self.passages)
-            .map(|n| format!("Clause {n}. ") + &"The tenant shall keep the premises in good repair. ".repeat(20))
+            .map(|n| {
+                format!("Clause {n}. ") + &"The tenant shall keep the premises in good repair. ".repeat(20)
+            })
             .collect();
         let began = Instant::now();
         for batch in texts.chunks(16) {
@@ -124,8 +126,16 @@ fn print(bench: &Bench, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     writeln!(out, "{} on {} threads, loaded in {:.1} s", bench.generator, bench.threads, bench.load_seconds)?;
-    writeln!(out, "  prefill  {:>8.1} tokens/s ({} tokens)", bench.prefill_tokens_per_second, bench.prompt_tokens)?;
-    writeln!(out, "  decode   {:>8.1} tokens/s ({} tokens)", bench.decode_tokens_per_second, bench.output_tokens)?;
+    writeln!(
+        out,
+        "  prefill  {:>8.1} tokens/s ({} tokens)",
+        bench.prefill_tokens_per_second, bench.prompt_tokens
+    )?;
+    writeln!(
+        out,
+        "  decode   {:>8.1} tokens/s ({} tokens)",
+        bench.decode_tokens_per_second, bench.output_tokens
+    )?;
     writeln!(out, "{}\n  embed    {:>8.1} passages/s", bench.embedder, bench.passages_per_second)?;
     Ok(())
 }

@@ -100,7 +100,9 @@ impl EvalArgs {
         let embedder = overrides.embedder.as_deref().unwrap_or(config::DEFAULT_EMBEDDER);
         let data_dir = match &overrides.data_dir {
             Some(directory) => directory.clone(),
-            None => config::default_cache_dir()?.join("eval").join(eval::library_name(&set.documents, embedder)),
+            None => {
+                config::default_cache_dir()?.join("eval").join(eval::library_name(&set.documents, embedder))
+            }
         };
         Ok(Config::resolve(Overrides { data_dir: Some(data_dir), ..overrides })?)
     }

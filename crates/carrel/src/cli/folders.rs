@@ -36,7 +36,9 @@ impl AddArgs {
 fn add_here(here: &Here, folder: &Path, json: bool) -> Result<Exit, Failure> {
     let id = here.0.add_folder(folder)?;
     if !here.catch_up(Some(f64::INFINITY))? {
-        eprintln!("stopped; what was read is kept, and `carrel serve` or another `carrel add` goes on from here");
+        eprintln!(
+            "stopped; what was read is kept, and `carrel serve` or another `carrel add` goes on from here"
+        );
         return Ok(Exit::Interrupted);
     }
     let status = here.0.status()?;

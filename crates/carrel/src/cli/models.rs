@@ -102,7 +102,13 @@ fn list(store: &Store, as_json: bool) -> Result<Exit, Failure> {
     }
     for manifest in &here {
         let size = bytes(manifest.bytes());
-        writeln!(out, "{:<24} {:<10} {size:>9}  {}", manifest.name, manifest.kind.name(), manifest.description)?;
+        writeln!(
+            out,
+            "{:<24} {:<10} {size:>9}  {}",
+            manifest.name,
+            manifest.kind.name(),
+            manifest.description
+        )?;
     }
     if here.is_empty() {
         writeln!(out, "no models here yet")?;

@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn an_error_of_the_server_is_told_with_its_hint() {
-        let reply = "HTTP/1.0 404 Not Found\r\n\r\n{\"error\":{\"message\":\"no such folder\",\"hint\":\"look\"}}";
+        let reply =
+            "HTTP/1.0 404 Not Found\r\n\r\n{\"error\":{\"message\":\"no such folder\",\"hint\":\"look\"}}";
         let failure = served(reply, |remote| remote.get::<u8>("/x")).unwrap_err();
         assert_eq!(failure.to_string(), "no such folder\nhint: look");
     }

@@ -105,13 +105,17 @@ impl SearchArgs {
     ) -> Result<Found, Failure> {
         if self.by != By::Both {
             let hint = "leave `--by` out, or stop the server";
-            return Err(Failure::with_hint("the running carrel searches by words and meaning together", hint));
+            return Err(Failure::with_hint(
+                "the running carrel searches by words and meaning together",
+                hint,
+            ));
         }
         if let Some(folder) = folder {
             super::folders::add_served(remote, folder)?;
             super::folders::wait_served(remote)?;
         }
-        let body = wire::SearchBody { query: self.query.clone(), folder: None, paths, limit: Some(self.limit) };
+        let body =
+            wire::SearchBody { query: self.query.clone(), folder: None, paths, limit: Some(self.limit) };
         remote.post("/library/search", &body)
     }
 }
@@ -124,7 +128,11 @@ fn print(found: &Found, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     for passage in &found.passages {
-        let headings = if passage.headings.is_empty() { String::new() } else { format!(", {}", passage.headings.join(" > ")) };
+        let headings = if passage.headings.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", passage.headings.join(" > "))
+        };
         writeln!(out, "[{}] {}, {}{headings}", passage.number, passage.path, passage.locator)?;
         let hidden = if passage.hidden { "(hidden in the file) " } else { "" };
         writeln!(out, "    {hidden}{}", one_line(&passage.text, 240))?;

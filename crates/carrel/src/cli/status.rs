@@ -60,7 +60,11 @@ fn print(out: &mut impl Write, status: &wire::Status, ledger: &wire::Files) -> R
     }
     for folder in &status.folders {
         let reach = if folder.available { "" } else { " (cannot be reached now)" };
-        writeln!(out, "{}: {} of {} files can be searched{reach}", folder.path, folder.searched, folder.files)?;
+        writeln!(
+            out,
+            "{}: {} of {} files can be searched{reach}",
+            folder.path, folder.searched, folder.files
+        )?;
     }
     writeln!(out)?;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

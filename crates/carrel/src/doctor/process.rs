@@ -3,35 +3,21 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+
+use carrel_ingest::Workers;
 
 use super::Lock;
 use crate::airgap::probe::Outcome;
 use crate::config::Config;
 use crate::server::client;
 
-/// How long a worker may take to lock itself.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Starts a worker and reads from the kernel what it is kept from.
 pub fn worker(config: &Config) -> Lock {
-    let (program, args) = &config.worker;
-    let started = Command::new(program)
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let (holds, evidence) = match started {
-        Err(error) => (false, format!("could not start a worker: {error}")),
-        Ok(mut child) => {
-            let seen = wait_until_filtered(&mut child);
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-            seen
-        }
+    let workers = Workers::new(config.workers());
+    let (holds, evidence) = match workers.with_worker(|process| kernel_words(process, process)) {
+        Err(error) => (false, crate::chain(&error)),
+        Ok(Err(error)) => (false, format!("the worker ended: {error}")),
+        Ok(Ok(words)) => (words.filtered(), words.to_string()),
     };
     Lock {
         name: "worker".to_owned(),
@@ -39,18 +25,6 @@ pub fn worker(config: &Config) -> Lock {
         holds,
         evidence,
         required: true,
-    }
-}
-
-fn wait_until_filtered(child: &mut Child) -> (bool, String) {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match kernel_words(child.id(), child.id()) {
-            Ok(words) if words.filtered() => return (true, words.to_string()),
-            Ok(words) if Instant::now() > until => return (false, words.to_string()),
-            Ok(_) => std::thread::sleep(Duration::from_millis(10)),
-            Err(error) => return (false, format!("the worker ended: {error}")),
-        }
     }
 }
 

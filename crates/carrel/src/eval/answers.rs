@@ -243,8 +243,9 @@ impl Sums {
             count += usize::from(right);
             self.citation_precision.add(f64::from(u8::from(right)));
         }
-        let reached =
-            judgeable.iter().filter(|place| written.citations.iter().any(|citation| stands_at(citation, place)));
+        let reached = judgeable
+            .iter()
+            .filter(|place| written.citations.iter().any(|citation| stands_at(citation, place)));
         let reached = reached.count();
         self.citation_recall.add(reached as f64 / judgeable.len() as f64);
         self.gold_covered.add(f64::from(u8::from(reached > 0)));

@@ -43,7 +43,8 @@ impl Located {
         let mut texts = Texts { library, set, documents: &documents, cache: HashMap::new() };
         let mut places = HashMap::new();
         for question in questions {
-            let found = question.relevant.iter().map(|gold| texts.place(gold)).collect::<Result<Vec<_>, _>>()?;
+            let found =
+                question.relevant.iter().map(|gold| texts.place(gold)).collect::<Result<Vec<_>, _>>()?;
             places.insert(question.id.clone(), found.into_iter().flatten().collect());
         }
         Ok(Located { names, places })

@@ -90,7 +90,8 @@ pub fn token_f1(text: &str, answer: &str) -> f64 {
     if common == 0 {
         return 0.0;
     }
-    let (precision, recall) = (f64::from(common) / text.len() as f64, f64::from(common) / answer.len() as f64);
+    let (precision, recall) =
+        (f64::from(common) / text.len() as f64, f64::from(common) / answer.len() as f64);
     2.0 * precision * recall / (precision + recall)
 }
 

@@ -58,7 +58,9 @@ pub fn measure(
         }
         let vector = library.embedder().query(&question.question)?;
         let places = gold.places(question);
-        for (ranking, sums) in [Ranking::Hybrid, Ranking::Keywords, Ranking::Vectors].into_iter().zip(&mut sums) {
+        for (ranking, sums) in
+            [Ranking::Hybrid, Ranking::Keywords, Ranking::Vectors].into_iter().zip(&mut sums)
+        {
             let query = query(question, vector.clone(), ranking);
             let began = std::time::Instant::now();
             let ranked = library.index().search(&query)?;
@@ -112,8 +114,11 @@ impl Sums {
             .iter()
             .filter_map(|place| Some((place.document, place.span?)))
             .map(|(document, span)| {
-                let spans: Vec<Span> =
-                    top.iter().filter(|passage| passage.document == document).map(|passage| passage.span).collect();
+                let spans: Vec<Span> = top
+                    .iter()
+                    .filter(|passage| passage.document == document)
+                    .map(|passage| passage.span)
+                    .collect();
                 metrics::covered(span, &spans)
             })
             .collect();

@@ -82,9 +82,8 @@ impl Question {
 impl Set {
     /// Reads the set in `directory`.
     pub fn load(directory: &Path, variant: Variant) -> Result<Set, Error> {
-        let directory = directory
-            .canonicalize()
-            .map_err(|source| Error::Read { path: directory.to_owned(), source })?;
+        let directory =
+            directory.canonicalize().map_err(|source| Error::Read { path: directory.to_owned(), source })?;
         let root = match variant {
             Variant::Pdf => directory.join("pdf"),
             Variant::Clean | Variant::Attacked => directory.join("docs"),

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use carrel_corpus::DocumentId;
 use carrel_generate::Turn;
 
-use super::{AskEvent, AskRequest, Answered, Error, Library};
+use super::{Answered, AskEvent, AskRequest, Error, Library};
 use crate::wire;
 use std::ops::ControlFlow;
 
@@ -124,10 +124,7 @@ impl Library {
             documents: Vec::new(),
         });
         let mut answers = answers(&stored);
-        answers.push(wire::Answer {
-            conversation: Some(stored.id.clone()),
-            ..wire::Answer::from(answered)
-        });
+        answers.push(wire::Answer { conversation: Some(stored.id.clone()), ..wire::Answer::from(answered) });
         let mut documents: BTreeSet<DocumentId> = stored.documents.iter().copied().collect();
         documents.extend(answered.answer.passages.iter().map(|passage| passage.document));
         stored.documents = documents.into_iter().collect();

@@ -130,11 +130,14 @@ impl Library {
     }
 
     fn scan_and_read(&self, rules: &mut Rules) -> Result<Scan, Error> {
-        let folders: Vec<PathBuf> =
-            self.index.folders()?.iter().map(|folder| carrel_ingest::path_from_stored(&folder.path)).collect();
+        let folders: Vec<PathBuf> = self
+            .index
+            .folders()?
+            .iter()
+            .map(|folder| carrel_ingest::path_from_stored(&folder.path))
+            .collect();
         let records = self.index.files()?;
-        let mut scan =
-            carrel_ingest::scan(&folders, &known(&records), rules, &mut |_| self.keep_going());
+        let mut scan = carrel_ingest::scan(&folders, &known(&records), rules, &mut |_| self.keep_going());
         if scan.cancelled {
             return Ok(scan);
         }

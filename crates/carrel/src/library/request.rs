@@ -95,8 +95,12 @@ impl DocumentText {
 
 /// Where in the file the span stands: the locators of all blocks that it touches, joined.
 fn locator(stored: &StoredDocument, span: Span) -> Locator {
-    let touched = stored.blocks.iter().filter(|block| block.span.overlaps(span) || block.span.start == span.start);
-    touched.map(|block| block.locator.clone()).reduce(|joined, next| joined.cover(&next)).unwrap_or(Locator::Whole)
+    let touched =
+        stored.blocks.iter().filter(|block| block.span.overlaps(span) || block.span.start == span.start);
+    touched
+        .map(|block| block.locator.clone())
+        .reduce(|joined, next| joined.cover(&next))
+        .unwrap_or(Locator::Whole)
 }
 
 /// The headings in force at byte `at`.

@@ -214,6 +214,10 @@ impl Activity {
         state.scanning || state.reading.is_some()
     }
 
+    fn is_embedding(&self) -> bool {
+        self.lock().embedding.is_some()
+    }
+
     /// Whether every file that is in the folders has been read; the error that stands in the way, if one does.
     pub(super) fn settled(&self) -> Result<bool, Error> {
         let state = self.lock();
@@ -279,9 +283,8 @@ impl Library {
             let inside = || {
                 files.iter().filter(|file| file.container.is_none() && is_within(&file.path, &folder.path))
             };
-            let ignored = |outcome: &carrel_corpus::Outcome| {
-                matches!(outcome, carrel_corpus::Outcome::Ignored { .. })
-            };
+            let ignored =
+                |outcome: &carrel_corpus::Outcome| matches!(outcome, carrel_corpus::Outcome::Ignored { .. });
             FolderStatus {
                 files: inside().filter(|file| !ignored(&file.outcome)).count(),
                 searched: inside().filter(|file| file.outcome.is_searchable()).count(),
@@ -325,7 +328,9 @@ impl Library {
         progress: &mut dyn FnMut(&Progress) -> std::ops::ControlFlow<()>,
     ) -> Result<bool, Error> {
         self.wait_until(progress, |library, progress| {
-            Ok(library.activity.settled()? && progress.chunks_done >= progress.chunks_total)
+            // The last vectors are committed a moment before they are published.
+            let published = !library.activity.is_embedding();
+            Ok(library.activity.settled()? && progress.chunks_done >= progress.chunks_total && published)
         })
     }
 

@@ -24,7 +24,10 @@ pub struct AuditEntry {
 /// Never prints the body.
 impl std::fmt::Debug for AuditEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AuditEntry").field("time", &self.time).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("AuditEntry")
+            .field("time", &self.time)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -41,7 +44,10 @@ pub struct AuditRecord {
 /// Never prints the body.
 impl std::fmt::Debug for AuditRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AuditRecord").field("number", &self.number).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("AuditRecord")
+            .field("number", &self.number)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 

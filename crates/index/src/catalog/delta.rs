@@ -59,10 +59,11 @@ pub(crate) fn added(
 
 /// The chunk and document ids of what [`added`] gives, without the texts.
 pub(crate) fn added_ids(tx: &Transaction, since: i64) -> Result<Vec<(i64, i64)>> {
-    let mut statement = tx.prepare_cached(
-        "SELECT id, document FROM chunks WHERE added > ?1 AND retired IS NULL ORDER BY id",
-    )?;
-    Ok(statement.query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?)
+    let mut statement = tx
+        .prepare_cached("SELECT id, document FROM chunks WHERE added > ?1 AND retired IS NULL ORDER BY id")?;
+    Ok(statement
+        .query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?)
 }
 
 /// Documents changed after `since`.
@@ -112,9 +113,11 @@ pub(crate) fn vectors(
 
 /// The number of live chunks, and of those with a vector.
 pub(crate) fn counts(tx: &Transaction) -> Result<(usize, usize)> {
-    Ok(tx.query_row("SELECT coalesce(sum(chunks), 0), coalesce(sum(embedded), 0) FROM documents", [], |row| {
-        Ok((size(row, 0)?, size(row, 1)?))
-    })?)
+    Ok(tx.query_row(
+        "SELECT coalesce(sum(chunks), 0), coalesce(sum(embedded), 0) FROM documents",
+        [],
+        |row| Ok((size(row, 0)?, size(row, 1)?)),
+    )?)
 }
 
 /// Deletes the chunks that changes up to `published` retired, the texts that only they were cut from, and the
@@ -159,4 +162,3 @@ pub(crate) fn embedded_text(
 pub(crate) fn span(row: &Row, column: usize) -> Result<Span> {
     Ok(Span { start: size(row, column)?, end: size(row, column + 1)? })
 }
-

@@ -129,8 +129,8 @@ fn put_chunks(
                 id, text, position, start, end, locator, headings, context, hidden, prefix, whole
             ])?,
             None => insert.execute(params![
-                document, text, position, start, end, locator, headings, context, hidden, prefix, whole, hash,
-                sequence, embedder
+                document, text, position, start, end, locator, headings, context, hidden, prefix, whole,
+                hash, sequence, embedder
             ])?,
         };
     }
@@ -228,7 +228,8 @@ pub(crate) fn rename(tx: &Transaction, from: &str, stamp: &FileStamp) -> Result<
     let Some(id) = id_at(tx, from)? else { return Err(Error::Missing { what: "document" }) };
     if from != stamp.path {
         remove(tx, std::slice::from_ref(&stamp.path))?;
-        tx.prepare_cached("UPDATE documents SET path = ?2 WHERE id = ?1")?.execute(params![id, stamp.path])?;
+        tx.prepare_cached("UPDATE documents SET path = ?2 WHERE id = ?1")?
+            .execute(params![id, stamp.path])?;
         tx.prepare_cached(
             "UPDATE documents SET path = ?2 || substr(path, length(?3) + 1) WHERE container = ?1",
         )?
@@ -261,7 +262,8 @@ fn stamp_one(tx: &Transaction, id: i64, stamp: &FileStamp) -> Result<()> {
     Ok(())
 }
 
-const RECORD: &str = "id, path, container, size, modified_ns, inode, hash, outcome, detail, title, media_type,
+const RECORD: &str =
+    "id, path, container, size, modified_ns, inode, hash, outcome, detail, title, media_type,
     pages, date, chunks, embedded";
 
 fn record(row: &Row) -> rusqlite::Result<FileRecord> {

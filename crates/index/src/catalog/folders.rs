@@ -8,7 +8,8 @@ use crate::{Error, Folder, Result};
 
 pub(crate) fn all(tx: &Transaction) -> Result<Vec<Folder>> {
     let mut statement = tx.prepare_cached("SELECT id, path FROM folders ORDER BY path")?;
-    let folders = statement.query_map([], |row| Ok(Folder { id: FolderId(row.get(0)?), path: row.get(1)? }))?;
+    let folders =
+        statement.query_map([], |row| Ok(Folder { id: FolderId(row.get(0)?), path: row.get(1)? }))?;
     Ok(folders.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -9,7 +9,8 @@ use super::delta::span;
 use super::text;
 use crate::Result;
 
-const PASSAGE: &str = "SELECT chunks.id, document, path, title, headings, locator, start, \"end\", chunks.text,
+const PASSAGE: &str =
+    "SELECT chunks.id, document, path, title, headings, locator, start, \"end\", chunks.text,
         context, hidden, coalesce(date, modified_ns / 1000000000)
     FROM chunks JOIN documents ON documents.id = document";
 
@@ -64,7 +65,8 @@ pub(crate) fn neighbours(tx: &Transaction, chunk: i64, n: usize) -> Result<Vec<P
     let mut statement = tx.prepare_cached(&format!(
         "{PASSAGE} WHERE document = ?1 AND chunks.text = ?2 AND position BETWEEN ?3 AND ?4 ORDER BY position"
     ))?;
-    let mut rows = statement.query([document, text, position.saturating_sub(n), position.saturating_add(n)])?;
+    let mut rows =
+        statement.query([document, text, position.saturating_sub(n), position.saturating_add(n)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(passage(tx, row)?);

@@ -13,7 +13,8 @@ pub(super) fn insert(tx: &Transaction, document: i64, text: &str, blocks: &[Bloc
     tx.prepare_cached("INSERT INTO texts (document, blocks) VALUES (?1, ?2)")?
         .execute(params![document, encode(blocks)])?;
     let id = tx.last_insert_rowid();
-    let mut statement = tx.prepare_cached("INSERT INTO text_parts (text, start, part) VALUES (?1, ?2, ?3)")?;
+    let mut statement =
+        tx.prepare_cached("INSERT INTO text_parts (text, start, part) VALUES (?1, ?2, ?3)")?;
     let mut start = 0;
     while start < text.len() {
         let end = floor_char_boundary(text, start + PART);
@@ -96,7 +97,8 @@ fn decode(mut bytes: &[u8]) -> Vec<Block> {
 
 fn decode_one(bytes: &mut &[u8]) -> Option<Block> {
     let (head, rest) = bytes.split_at_checked(14)?;
-    let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
+    let number =
+        |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
     let kind = match head[0] {
         0 => BlockKind::Heading(head[1]),
         1 => BlockKind::Paragraph,

@@ -62,7 +62,8 @@ fn attach(tx: &Transaction, hash: TextHash, vector: i64) -> Result<()> {
         }
     }
     for document in documents {
-        tx.prepare_cached("UPDATE documents SET embedded = embedded + 1 WHERE id = ?1")?.execute([document])?;
+        tx.prepare_cached("UPDATE documents SET embedded = embedded + 1 WHERE id = ?1")?
+            .execute([document])?;
     }
     Ok(())
 }

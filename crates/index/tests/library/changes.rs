@@ -5,7 +5,8 @@ use carrel_index::{FileStamp, Filter, Reading};
 
 use crate::shelf::{Shelf, chunks, document, hybrid, keywords, stamp, texts};
 
-const LEASE: &str = "The tenant pays rent of 900 euros on the third of each month.\n\nThe deposit is two months' rent.";
+const LEASE: &str =
+    "The tenant pays rent of 900 euros on the third of each month.\n\nThe deposit is two months' rent.";
 
 #[test]
 fn a_document_is_found_by_keywords_before_it_has_vectors_and_by_both_after() {

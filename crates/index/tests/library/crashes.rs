@@ -28,7 +28,8 @@ fn step(index: &Index, i: usize) {
         6 => drop(index.remove(&[path]).unwrap()),
         _ => {
             let edit = i / 40;
-            let text = format!("Report on topic{} edited {edit}.\n\nA note with common words of all.", i % 23);
+            let text =
+                format!("Report on topic{} edited {edit}.\n\nA note with common words of all.", i % 23);
             put(index, &path, &text);
         }
     }

@@ -8,7 +8,8 @@ use carrel_index::{AuditEntry, Conversation, Tuning};
 use crate::shelf::{Shelf, by_vectors, embed, keywords};
 
 /// Words that occur nowhere else, and their folded forms as an index would hold them.
-const SECRETS: [&str; 5] = ["Xylophonquartett", "xylophonquartett", "Zzyzxgasse", "zzyzxgasse", "77123409911"];
+const SECRETS: [&str; 5] =
+    ["Xylophonquartett", "xylophonquartett", "Zzyzxgasse", "zzyzxgasse", "77123409911"];
 const SECRET: &str = "Das Xylophonquartett tagt in der Zzyzxgasse, Konto 77123409911.";
 
 fn bytes_under(directory: &Path, sink: &mut impl FnMut(&Path, &[u8])) {
@@ -51,7 +52,8 @@ fn fill(shelf: &Shelf) {
     }
     shelf.settle();
     let id = shelf.add("/d/secret.txt", &format!("{SECRET}\n\nEin zweiter Absatz mit dem Xylophonquartett."));
-    shelf.index()
+    shelf
+        .index()
         .save_conversation(&Conversation {
             id: "c1".into(),
             title: "Xylophonquartett?".into(),
@@ -62,7 +64,8 @@ fn fill(shelf: &Shelf) {
         })
         .unwrap();
     let body = format!("asked: where? answered: {SECRET}");
-    shelf.index()
+    shelf
+        .index()
         .append_audit(&AuditEntry { time: 1, kind: "ask".into(), body, documents: vec![id] })
         .unwrap();
     for i in 0..20 {

@@ -21,7 +21,10 @@ fn identifiers_dates_and_addresses_are_found_whole_and_in_parts() {
 #[test]
 fn words_are_found_in_every_script_and_inflection() {
     let shelf = Shelf::new();
-    shelf.add("/d/de.txt", "Der Mieter kündigt die Wohnungen mit einer Frist von drei Monaten zum Ende des Jahres.");
+    shelf.add(
+        "/d/de.txt",
+        "Der Mieter kündigt die Wohnungen mit einer Frist von drei Monaten zum Ende des Jahres.",
+    );
     shelf.add("/d/zh.txt", "租户应在每月三日之前支付租金。押金为两个月的租金。");
     shelf.add("/d/ar.txt", "يدفع المستأجر الإيجار في اليوم الثالث من كل شهر وفقا للعقد المبرم بين الطرفين");
     shelf.add("/d/th.txt", "ผู้เช่าต้องชำระค่าเช่าทุกวันที่สามของเดือน");
@@ -73,7 +76,8 @@ fn a_filter_is_applied_inside_the_search() {
     for i in 0..300 {
         shelf.put(&format!("/d/other/{i}.txt"), &format!("rent rent rent {i}"));
     }
-    let wanted = shelf.put("/d/wanted/a.txt", "Among many other things this long sentence also mentions the rent once.");
+    let wanted = shelf
+        .put("/d/wanted/a.txt", "Among many other things this long sentence also mentions the rent once.");
     shelf.settle();
     let filter = Filter { folders: vec!["/d/wanted".into()], ..Filter::default() };
     for query in [hybrid("rent"), keywords("rent"), by_vectors("rent")] {
@@ -134,7 +138,8 @@ fn past_the_threshold_an_approximate_index_finds_nearly_what_a_scan_finds() {
     let exact = Shelf::new();
     let approximate = Shelf::tuned(Tuning { exact_up_to: 500, append_rows: 100 });
     let words: Vec<String> = (0..400).map(|i| format!("word{}", (i * 7919) % 400)).collect();
-    let text = |i: usize| (0..12).map(|k| words[(i * 31 + k * k * 17 + i * k) % 400].as_str()).collect::<Vec<_>>();
+    let text =
+        |i: usize| (0..12).map(|k| words[(i * 31 + k * k * 17 + i * k) % 400].as_str()).collect::<Vec<_>>();
     for shelf in [&exact, &approximate] {
         for i in 0..600 {
             shelf.put(&format!("/d/{}/{i}.txt", i % 3), &text(i).join(" "));

@@ -89,7 +89,13 @@ pub fn stamp(path: &str, text: &str) -> FileStamp {
         hash[0] = hash[0].wrapping_mul(31).wrapping_add(byte);
         hash
     });
-    FileStamp { path: path.into(), size: text.len() as u64, modified_ns: 1_700_000_000_000_000_000, inode: 1, hash }
+    FileStamp {
+        path: path.into(),
+        size: text.len() as u64,
+        modified_ns: 1_700_000_000_000_000_000,
+        inode: 1,
+        hash,
+    }
 }
 
 pub fn document(text: &str) -> Document {

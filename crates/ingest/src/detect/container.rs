@@ -23,7 +23,9 @@ pub(super) fn zip(bytes: &[u8]) -> Kind {
 }
 
 fn by_parts<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Kind {
-    let has = |prefix: &str| names.clone().any(|name| name.trim_start_matches('/').replace('\\', "/").starts_with(prefix));
+    let has = |prefix: &str| {
+        names.clone().any(|name| name.trim_start_matches('/').replace('\\', "/").starts_with(prefix))
+    };
     if has("word/") {
         Kind::Docx
     } else if has("xl/") {

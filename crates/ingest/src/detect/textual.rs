@@ -88,7 +88,9 @@ fn head_lowercase(body: &str, bytes: usize) -> String {
 
 fn looks_like_xml(body: &str) -> bool {
     let name: String = body[1..].chars().take_while(|c| c.is_alphanumeric() || "_:-.".contains(*c)).collect();
-    !name.is_empty() && body.trim_end().ends_with('>') && (body.contains(&format!("</{name}")) || body.contains("/>"))
+    !name.is_empty()
+        && body.trim_end().ends_with('>')
+        && (body.contains(&format!("</{name}")) || body.contains("/>"))
 }
 
 fn is_json(body: &str) -> bool {
@@ -108,9 +110,28 @@ fn is_mailbox(body: &str) -> bool {
 /// A mail message begins with header lines, at least two of which are ones that only mail has.
 fn mail(body: &str) -> Option<Kind> {
     const KNOWN: [&str; 22] = [
-        "from", "to", "subject", "date", "received", "return-path", "message-id", "mime-version", "delivered-to",
-        "content-type", "cc", "reply-to", "sender", "x-mailer", "in-reply-to", "references", "envelope-to",
-        "snapshot-content-location", "bcc", "content-transfer-encoding", "dkim-signature", "x-from",
+        "from",
+        "to",
+        "subject",
+        "date",
+        "received",
+        "return-path",
+        "message-id",
+        "mime-version",
+        "delivered-to",
+        "content-type",
+        "cc",
+        "reply-to",
+        "sender",
+        "x-mailer",
+        "in-reply-to",
+        "references",
+        "envelope-to",
+        "snapshot-content-location",
+        "bcc",
+        "content-transfer-encoding",
+        "dkim-signature",
+        "x-from",
     ];
     let mut known = 0;
     let mut page = false;
@@ -211,7 +232,8 @@ fn decode_sample(sample: &[u8]) -> Option<String> {
     if find(sample, b"\0\0\0\0").is_some() && !sample.iter().all(|&byte| byte == 0) {
         return None;
     }
-    let controls = sample.iter().filter(|&&b| b < 9 || (14..27).contains(&b) || (28..32).contains(&b)).count();
+    let controls =
+        sample.iter().filter(|&&b| b < 9 || (14..27).contains(&b) || (28..32).contains(&b)).count();
     if controls * 100 > sample.len() * 2 {
         return None;
     }

@@ -17,7 +17,10 @@ pub(super) fn read_zip(source: &Source) -> Reading {
     let mut room = UNPACKED;
     let (mut encrypted, mut files) = (0usize, 0usize);
     for index in 0..archive.len() {
-        let name = archive.name_for_index(index).and_then(Result::ok).map_or(String::new(), |name| name.into_owned());
+        let name = archive
+            .name_for_index(index)
+            .and_then(Result::ok)
+            .map_or(String::new(), |name| name.into_owned());
         let file = match archive.by_index(index) {
             Ok(file) if file.is_dir() => continue,
             Ok(file) => file,

@@ -39,7 +39,10 @@ mod tests {
     #[test]
     fn rows_are_a_table_with_its_range() {
         let document = read("stock.csv", b"item;price\n\"Tea; green\";3\nMilk;1\n");
-        assert_eq!(outline(&document), "indexed\nTable @ stock A1:B3: item | price\\nTea; green | 3\\nMilk | 1");
+        assert_eq!(
+            outline(&document),
+            "indexed\nTable @ stock A1:B3: item | price\\nTea; green | 3\\nMilk | 1"
+        );
     }
 
     #[test]

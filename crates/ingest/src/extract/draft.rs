@@ -222,7 +222,11 @@ mod tests {
 
     #[test]
     fn rows_become_lines() {
-        let rows = vec![vec!["Item".into(), " Price\nEUR ".into(), "".into()], vec![], vec!["Tea".into(), "3".into()]];
+        let rows = vec![
+            vec!["Item".into(), " Price\nEUR ".into(), "".into()],
+            vec![],
+            vec!["Tea".into(), "3".into()],
+        ];
         assert_eq!(table_text(&rows), "Item | Price EUR\nTea | 3");
     }
 

@@ -142,15 +142,25 @@ pub(super) fn read_fiction_book(source: &Source) -> Reading {
                     "date" if !body => draft.date = dates::iso(&content),
                     _ => {}
                 }
-                if matches!(name.as_str(), "p" | "v" | "subtitle" | "text-author" | "book-title" | "th" | "td") {
+                if matches!(
+                    name.as_str(),
+                    "p" | "v" | "subtitle" | "text-author" | "book-title" | "th" | "td"
+                ) {
                     if in_title {
                         section.clone_from(&content);
-                        draft.push(BlockKind::Heading(depth.clamp(1, 6)), Locator::Part { name: content.clone() }, &content);
+                        draft.push(
+                            BlockKind::Heading(depth.clamp(1, 6)),
+                            Locator::Part { name: content.clone() },
+                            &content,
+                        );
                     } else {
                         draft.paragraph(locator, &content);
                     }
                     paragraph.clear();
-                } else if !matches!(name.as_str(), "emphasis" | "strong" | "a" | "sup" | "sub" | "style" | "code") {
+                } else if !matches!(
+                    name.as_str(),
+                    "emphasis" | "strong" | "a" | "sup" | "sub" | "style" | "code"
+                ) {
                     paragraph.clear();
                 }
             }

@@ -20,7 +20,9 @@ pub(super) fn read(source: &Source) -> Reading {
 fn decode_page(bytes: &[u8]) -> String {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]).to_ascii_lowercase();
     let named = head.split("charset=").nth(1).map(|rest| {
-        rest.trim_start_matches(['"', '\'']).split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').next()
+        rest.trim_start_matches(['"', '\''])
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_')
+            .next()
     });
     let encoding = named.flatten().and_then(|name| encoding_rs::Encoding::for_label(name.as_bytes()));
     match encoding {
@@ -33,7 +35,8 @@ fn decode_page(bytes: &[u8]) -> String {
 /// section's heading.
 pub(super) fn push_page(html: &str, part: Option<&str>, draft: &mut Draft) {
     let page = Html::parse_document(html);
-    let mut walk = Walk { draft, part, section: None, inline: String::new(), stack: Vec::new(), first_number: 0 };
+    let mut walk =
+        Walk { draft, part, section: None, inline: String::new(), stack: Vec::new(), first_number: 0 };
     for edge in page.tree.root().traverse() {
         match edge {
             ego_tree::iter::Edge::Open(node) => walk.open(node),
@@ -268,7 +271,8 @@ impl Walk<'_> {
     }
 
     fn end_table(&mut self, table: Table) {
-        let single = table.rows.iter().all(|row| row.iter().filter(|cell| !cell.trim().is_empty()).count() <= 1);
+        let single =
+            table.rows.iter().all(|row| row.iter().filter(|cell| !cell.trim().is_empty()).count() <= 1);
         if let Some(cell) = self.table().and_then(|outer| outer.cell.as_mut()) {
             cell.push('\n');
             cell.push_str(&table_text(&table.rows).replace(" | ", ", "));
@@ -327,11 +331,52 @@ fn push_collapsed(into: &mut String, text: &str) {
 fn is_block(name: &str) -> bool {
     matches!(
         name,
-        "address" | "article" | "aside" | "blockquote" | "body" | "center" | "details" | "dd" | "dialog" | "div"
-            | "dl" | "dt" | "fieldset" | "figcaption" | "figure" | "footer" | "form" | "h1" | "h2" | "h3" | "h4"
-            | "h5" | "h6" | "header" | "hgroup" | "hr" | "html" | "li" | "main" | "noscript" | "ol" | "option" | "p"
-            | "pre" | "section" | "select" | "summary" | "table" | "tbody" | "td" | "textarea" | "tfoot" | "th"
-            | "thead" | "tr" | "ul"
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "center"
+            | "details"
+            | "dd"
+            | "dialog"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "html"
+            | "li"
+            | "main"
+            | "noscript"
+            | "ol"
+            | "option"
+            | "p"
+            | "pre"
+            | "section"
+            | "select"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "td"
+            | "textarea"
+            | "tfoot"
+            | "th"
+            | "thead"
+            | "tr"
+            | "ul"
     )
 }
 
@@ -342,7 +387,9 @@ fn is_hidden(element: &ElementRef) -> bool {
     }
     let Some(style) = element.attr("style") else { return false };
     let style: String = style.to_ascii_lowercase().chars().filter(|c| !c.is_whitespace()).collect();
-    let has = |declaration: &str| style.split(';').any(|part| part == declaration || part == format!("{declaration}!important"));
+    let has = |declaration: &str| {
+        style.split(';').any(|part| part == declaration || part == format!("{declaration}!important"))
+    };
     let number = |property: &str| {
         style.split(';').find_map(|part| {
             let value = part.strip_prefix(property)?.strip_prefix(':')?;
@@ -350,7 +397,10 @@ fn is_hidden(element: &ElementRef) -> bool {
         })
     };
     let white = style.split(';').any(|part| {
-        matches!(part, "color:white" | "color:#fff" | "color:#ffffff" | "color:rgb(255,255,255)" | "color:transparent")
+        matches!(
+            part,
+            "color:white" | "color:#fff" | "color:#ffffff" | "color:rgb(255,255,255)" | "color:transparent"
+        )
     });
     has("display:none")
         || has("visibility:hidden")
@@ -358,7 +408,9 @@ fn is_hidden(element: &ElementRef) -> bool {
         || number("font-size").is_some_and(|size| size <= 1.5 && !style.contains("em"))
         || number("opacity").is_some_and(|opacity| opacity < 0.05)
         || (white && !style.contains("background"))
-        || (style.contains("position:absolute") && (style.contains("left:-") || style.contains("top:-")) && style.contains("99"))
+        || (style.contains("position:absolute")
+            && (style.contains("left:-") || style.contains("top:-"))
+            && style.contains("99"))
 }
 
 #[cfg(test)]

@@ -201,7 +201,9 @@ fn push_embedded(source: &Source, draft: &mut Draft) {
     let Ok(mut file) = cfb::CompoundFile::open(Cursor::new(source.bytes)) else { return };
     let objects: Vec<String> = file
         .walk()
-        .filter(|entry| entry.is_stream() && (entry.name() == "\u{1}Ole10Native" || entry.name() == "Package"))
+        .filter(|entry| {
+            entry.is_stream() && (entry.name() == "\u{1}Ole10Native" || entry.name() == "Package")
+        })
         .map(|entry| entry.path().to_string_lossy().into_owned())
         .collect();
     for path in objects {

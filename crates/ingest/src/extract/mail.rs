@@ -3,7 +3,6 @@
 
 mod outlook;
 
-
 use std::io::BufReader;
 
 use carrel_corpus::{BlockKind, Locator, Outcome};
@@ -67,7 +66,9 @@ pub(super) fn read_page(source: &Source) -> Reading {
 }
 
 fn parse(bytes: &[u8]) -> Result<Message<'_>, Outcome> {
-    MessageParser::default().parse(bytes).ok_or(Outcome::Failed { reason: "no message could be made out".into() })
+    MessageParser::default()
+        .parse(bytes)
+        .ok_or(Outcome::Failed { reason: "no message could be made out".into() })
 }
 
 fn is_plain(part: &mail_parser::MessagePart) -> bool {
@@ -216,7 +217,9 @@ mod tests {
 
     #[test]
     fn each_message_of_a_mailbox_is_named() {
-        let mailbox = format!("From ada Sun Nov 22 09:30:00 2026\r\n{MESSAGE}\r\nFrom bob Sun Nov 22 09:31:00 2026\r\nFrom: b@c.d\r\nSubject: Two\r\n\r\nsecond\r\n");
+        let mailbox = format!(
+            "From ada Sun Nov 22 09:30:00 2026\r\n{MESSAGE}\r\nFrom bob Sun Nov 22 09:31:00 2026\r\nFrom: b@c.d\r\nSubject: Two\r\n\r\nsecond\r\n"
+        );
         let document = read("a.mbox", mailbox.as_bytes());
         assert!(outline(&document).contains("Heading(1) @ message 2: Two"));
         assert!(outline(&document).contains("Paragraph @ message 2: body: second"));

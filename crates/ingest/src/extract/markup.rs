@@ -66,7 +66,8 @@ pub(super) fn read_restructured(source: &Source) -> Reading {
     while line < lines.count() {
         let current = lines.text(&text, line);
         let below = if line + 1 < lines.count() { adornment(lines.text(&text, line + 1)) } else { None };
-        if let Some(character) = below.filter(|_| adornment(current).is_none() && !current.trim().is_empty()) {
+        if let Some(character) = below.filter(|_| adornment(current).is_none() && !current.trim().is_empty())
+        {
             let known = adornments.iter().position(|&other| other == character);
             let level = known.unwrap_or_else(|| {
                 adornments.push(character);

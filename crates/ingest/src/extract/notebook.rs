@@ -60,7 +60,11 @@ fn output_text(output: &Value) -> String {
         text = joined(&output["data"]["text/plain"]);
     }
     if text.is_empty() && output["output_type"] == "error" {
-        text = format!("{}: {}", output["ename"].as_str().unwrap_or(""), output["evalue"].as_str().unwrap_or(""));
+        text = format!(
+            "{}: {}",
+            output["ename"].as_str().unwrap_or(""),
+            output["evalue"].as_str().unwrap_or("")
+        );
     }
     let end = (0..=text.len().min(OUTPUT)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     text.truncate(end);

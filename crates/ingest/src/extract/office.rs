@@ -103,7 +103,9 @@ impl<'a> Package<'a> {
     pub fn relations(&mut self, part: &str) -> Vec<Relation> {
         let (folder, file) = part.rsplit_once('/').unwrap_or(("", part));
         let separator = if folder.is_empty() { "" } else { "/" };
-        let Some(text) = self.text(&format!("{folder}{separator}_rels/{file}.rels")) else { return Vec::new() };
+        let Some(text) = self.text(&format!("{folder}{separator}_rels/{file}.rels")) else {
+            return Vec::new();
+        };
         Walk::new(&text)
             .filter_map(|node| {
                 let Node::Open(element) = node else { return None };
@@ -272,7 +274,8 @@ pub(super) fn read_xps(source: &Source) -> Reading {
         .into_iter()
         .filter(|name| name.ends_with(".fpage"))
         .map(|name| {
-            let digits: String = name.rsplit('/').next().unwrap_or("").chars().filter(char::is_ascii_digit).collect();
+            let digits: String =
+                name.rsplit('/').next().unwrap_or("").chars().filter(char::is_ascii_digit).collect();
             (digits.parse().unwrap_or(0), name)
         })
         .collect();
@@ -295,7 +298,9 @@ fn xps_page(xml: &str) -> String {
     let mut height = String::new();
     for node in Walk::new(xml) {
         let Node::Open(element) = node else { continue };
-        let Some(run) = element.attribute("UnicodeString").filter(|_| element.name() == "Glyphs") else { continue };
+        let Some(run) = element.attribute("UnicodeString").filter(|_| element.name() == "Glyphs") else {
+            continue;
+        };
         let at = element.attribute("OriginY").unwrap_or_default();
         text.push(if at == height || text.is_empty() { ' ' } else { '\n' });
         text.push_str(&one_line(run.strip_prefix("{}").unwrap_or(&run)));

@@ -32,7 +32,8 @@ pub(super) fn read(source: &Source) -> Reading {
         push_margins(&styles, &mut draft);
     }
     for name in package.names() {
-        if name.starts_with("object") && name.ends_with("/content.xml")
+        if name.starts_with("object")
+            && name.ends_with("/content.xml")
             && let Some(xml) = package.text(&name)
         {
             Reader::new(&mut draft).read(&xml);
@@ -160,7 +161,8 @@ impl<'a> Reader<'a> {
                 }
             }
             "h" => {
-                let level = element.attribute("outline-level").and_then(|level| level.parse().ok()).unwrap_or(1);
+                let level =
+                    element.attribute("outline-level").and_then(|level| level.parse().ok()).unwrap_or(1);
                 self.open.push((BlockKind::Heading(u8::min(level, 6).max(1)), String::new()));
             }
             "p" => {
@@ -190,7 +192,8 @@ impl<'a> Reader<'a> {
                 }
             }
             "table-cell" | "covered-table-cell" => {
-                let repeat = element.attribute("number-columns-repeated").and_then(|n| n.parse::<usize>().ok());
+                let repeat =
+                    element.attribute("number-columns-repeated").and_then(|n| n.parse::<usize>().ok());
                 if let Some(table) = self.tables.last_mut() {
                     table.repeat = repeat.unwrap_or(1).min(64);
                 }
@@ -293,7 +296,8 @@ mod tests {
             <text:p>Due<text:s text:c=\"2\"/>monthly</text:p><text:list><text:list-item><text:p>one</text:p></text:list-item></text:list>\
             <table:table table:name=\"T\"><table:table-row><table:table-cell><text:p>A</text:p></table:table-cell>\
             <table:table-cell><text:p>B</text:p></table:table-cell></table:table-row></table:table></office:text></office:document-content>";
-        let bytes = package(&[("mimetype", "application/vnd.oasis.opendocument.text"), ("content.xml", content)]);
+        let bytes =
+            package(&[("mimetype", "application/vnd.oasis.opendocument.text"), ("content.xml", content)]);
         assert_eq!(
             outline(&read("a.odt", &bytes)),
             "indexed\nHeading(2) @ paragraph 1: Rent\nParagraph @ paragraph 2: Due  monthly\n\

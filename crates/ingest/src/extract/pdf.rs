@@ -7,6 +7,7 @@ mod content;
 mod fonts;
 mod layout;
 mod margins;
+mod second;
 mod structure;
 mod words;
 
@@ -19,6 +20,7 @@ use hayro_syntax::{LoadPdfError, Pdf};
 use super::{Draft, Reading, Source, UNRECOGNISED, dates};
 use fonts::Fonts;
 use layout::PageBlock;
+use second::SecondReader;
 
 /// Most pages that are read of one file.
 const PAGES: usize = 20_000;
@@ -36,7 +38,11 @@ enum PageReading {
 
 /// Reads a file.
 pub(super) fn read(source: &Source) -> Reading {
-    let pdf = open(source.bytes)?;
+    let pdf = match open(source.bytes) {
+        Ok(pdf) => pdf,
+        Err(outcome @ Outcome::Failed { .. }) => return rescued(source).ok_or(outcome),
+        Err(outcome) => return Err(outcome),
+    };
     let mut draft = source.draft();
     let metadata = pdf.metadata();
     draft.title = metadata.title.as_deref().map(structure::text_string).filter(|title| is_title(title));
@@ -49,6 +55,7 @@ pub(super) fn read(source: &Source) -> Reading {
         let read = || read_page(page, &fonts, &layers);
         readings.push(std::panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or(PageReading::Damaged));
     }
+    rescue_pages(&mut readings, source.bytes);
     draft.pages = u32::try_from(pdf.pages().len()).ok();
     margins::drop_repeated(&mut readings);
     let outline = structure::outline(&catalog);
@@ -72,11 +79,16 @@ pub(super) fn read(source: &Source) -> Reading {
         draft.lack(format!("pages after the first {PAGES}"));
     }
     let scanned = readings.iter().any(|reading| matches!(reading, PageReading::Scanned));
-    let only_scanned = scanned && readings.iter().all(|r| matches!(r, PageReading::Scanned | PageReading::Blank));
+    let only_scanned =
+        scanned && readings.iter().all(|r| matches!(r, PageReading::Scanned | PageReading::Blank));
     for (name, bytes) in structure::attachments(&pdf, &catalog, source.limits.file_bytes) {
         if !source.member(&mut draft, &name, &bytes) {
             break;
         }
+    }
+    // A key that opens nothing is not always noticed when the file is opened.
+    if draft.is_bare() && source.bytes.windows(8).any(|window| window == b"/Encrypt") {
+        return Err(Outcome::Encrypted);
     }
     if only_scanned && draft.is_bare() {
         draft.verdict = Some(Outcome::Unsupported { kind: UNRECOGNISED.to_owned() });
@@ -90,11 +102,50 @@ fn open(bytes: &[u8]) -> Result<Pdf, Outcome> {
         Err(LoadPdfError::Decryption(_)) => Err(Outcome::Encrypted),
         Err(LoadPdfError::Invalid) => {
             let damaged = Outcome::Failed { reason: "damaged: no page was found".into() };
-            let Some(at) = bytes.windows(8).rposition(|window| window == b"/Encrypt") else { return Err(damaged) };
+            let Some(at) = bytes.windows(8).rposition(|window| window == b"/Encrypt") else {
+                return Err(damaged);
+            };
             // A file may encrypt its attachments only, which is a scheme that the parser refuses.
             let mut plain = bytes.to_vec();
             plain[at + 1] = b'X';
             Pdf::new(plain).map_err(|_| Outcome::Encrypted)
+        }
+    }
+}
+
+/// A file in which the first reader finds no pages, as the second reads it.
+fn rescued(source: &Source) -> Option<Draft> {
+    let reader = SecondReader::open(source.bytes)?;
+    let mut draft = source.draft();
+    let mut readings = Vec::new();
+    for number in reader.pages().into_iter().take(PAGES) {
+        let blocks = reader.page(number);
+        for block in &blocks {
+            draft.push(block.kind, Locator::Pages { first: number, last: number }, &block.text);
+        }
+        readings.push(if blocks.is_empty() { PageReading::Damaged } else { PageReading::Read(blocks) });
+    }
+    if !readings.iter().any(|reading| matches!(reading, PageReading::Read(_))) {
+        return None;
+    }
+    draft.pages = u32::try_from(readings.len()).ok();
+    draft.lack("the file is damaged: text may be missing".to_owned());
+    lack_pages(&readings, &mut draft);
+    Some(draft)
+}
+
+/// Has the second reader try the pages that the first stumbled over.
+fn rescue_pages(readings: &mut [PageReading], bytes: &[u8]) {
+    if !readings.iter().any(|reading| matches!(reading, PageReading::Damaged)) {
+        return;
+    }
+    let Some(reader) = SecondReader::open(bytes) else { return };
+    for (number, reading) in (1..).zip(readings) {
+        if matches!(reading, PageReading::Damaged) {
+            let blocks = reader.page(number);
+            if !blocks.is_empty() {
+                *reading = PageReading::Read(blocks);
+            }
         }
     }
 }
@@ -116,7 +167,8 @@ fn read_page<'a>(page: &hayro_syntax::page::Page<'a>, fonts: &Fonts<'a>, layers:
 /// Names the pages of which nothing could be read.
 fn lack_pages(readings: &[PageReading], draft: &mut Draft) {
     let mut lack = |what: &str, is: fn(&PageReading) -> bool| {
-        let pages: Vec<usize> = (1..).zip(readings).filter(|(_, reading)| is(reading)).map(|(page, _)| page).collect();
+        let pages: Vec<usize> =
+            (1..).zip(readings).filter(|(_, reading)| is(reading)).map(|(page, _)| page).collect();
         if !pages.is_empty() {
             let pages = ranges(&pages);
             let plural = if pages.contains([',', '-']) { "pages" } else { "page" };
@@ -124,7 +176,9 @@ fn lack_pages(readings: &[PageReading], draft: &mut Draft) {
         }
     };
     lack(&format!("no text ({UNRECOGNISED})"), |reading| matches!(reading, PageReading::Scanned));
-    lack("the fonts do not say which characters they show", |reading| matches!(reading, PageReading::Unreadable));
+    lack("the fonts do not say which characters they show", |reading| {
+        matches!(reading, PageReading::Unreadable)
+    });
     lack("damaged", |reading| matches!(reading, PageReading::Damaged));
 }
 
@@ -186,7 +240,9 @@ fn is_title(title: &str) -> bool {
     let lower = title.trim().to_lowercase();
     let placeholder = matches!(lower.as_str(), "" | "untitled" | "title" | "document" | "print" | "unknown");
     let program = lower.starts_with("microsoft word -") || lower.starts_with("powerpoint presentation");
-    let file = [".doc", ".docx", ".pdf", ".tex", ".dvi", ".qxd", ".indd", ".htm", ".html"].iter().any(|end| lower.ends_with(end));
+    let file = [".doc", ".docx", ".pdf", ".tex", ".dvi", ".qxd", ".indd", ".htm", ".html"]
+        .iter()
+        .any(|end| lower.ends_with(end));
     !placeholder && !program && !file
 }
 
@@ -261,7 +317,9 @@ mod tests {
         let mut bytes = file(&["BT /F1 12 Tf 72 700 Td (See attachment) Tj ET"], more);
         let end = bytes.len() - "trailer <</Root 1 0 R>>\n%%EOF".len();
         bytes.truncate(end);
-        bytes.extend_from_slice(b"90 0 obj <</Length 7>> stream\nmonthly\nendstream endobj\ntrailer <</Root 1 0 R>>\n%%EOF");
+        bytes.extend_from_slice(
+            b"90 0 obj <</Length 7>> stream\nmonthly\nendstream endobj\ntrailer <</Root 1 0 R>>\n%%EOF",
+        );
         let document = read("a.pdf", &bytes);
         assert_eq!(document.members[0].0, "due.txt");
         assert_eq!(document.members[0].1.text, "monthly");
@@ -275,7 +333,8 @@ mod tests {
                  BT /F1 9 Tf 300 20 Td (Page {number}) Tj ET"
             )
         };
-        let pages: Vec<String> = (1..=5).map(|number| page(number, &format!("Text number {number} here."))).collect();
+        let pages: Vec<String> =
+            (1..=5).map(|number| page(number, &format!("Text number {number} here."))).collect();
         let refs: Vec<&str> = pages.iter().map(String::as_str).collect();
         let document = read("a.pdf", &file(&refs, ""));
         assert_eq!(document.text.matches("Annual report").count(), 1);

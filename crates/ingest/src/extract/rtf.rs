@@ -59,7 +59,9 @@ pub(super) fn wrapped_html(bytes: &[u8]) -> Option<String> {
                 wide.push_str(&format!("&#{};", u32::from(c)));
                 html.extend_from_slice(wide.as_bytes());
             }
-            Token::Bytes(text) if !suppressed && (tag_depth.is_some() || depth <= 2) => html.extend_from_slice(&text),
+            Token::Bytes(text) if !suppressed && (tag_depth.is_some() || depth <= 2) => {
+                html.extend_from_slice(&text)
+            }
             _ => {}
         }
     }
@@ -215,7 +217,8 @@ impl<'a> Reader<'a> {
             }
             "intbl" => self.in_table = on,
             "outlinelevel" => {
-                self.outline = value.and_then(|level| u8::try_from(level + 1).ok()).filter(|level| *level <= 6);
+                self.outline =
+                    value.and_then(|level| u8::try_from(level + 1).ok()).filter(|level| *level <= 6);
             }
             "cell" | "nestcell" => {
                 let cell = one_line(&std::mem::take(&mut self.paragraph));
@@ -321,11 +324,44 @@ fn symbol(word: &str) -> Option<&'static str> {
 fn is_skipped(word: &str) -> bool {
     matches!(
         word,
-        "stylesheet" | "colortbl" | "info" | "pict" | "object" | "themedata" | "colorschememapping" | "datastore"
-            | "latentstyles" | "listtable" | "listoverridetable" | "revtbl" | "rsidtbl" | "generator" | "filetbl"
-            | "fldinst" | "pntext" | "xe" | "tc" | "bkmkstart" | "bkmkend" | "objdata" | "panose" | "falt"
-            | "nonshppict" | "author" | "operator" | "creatim" | "revtim" | "doccomm" | "company" | "atnid"
-            | "atnauthor" | "listtext" | "pnseclvl" | "wgrffmtfilter" | "xmlnstbl" | "mmathPr"
+        "stylesheet"
+            | "colortbl"
+            | "info"
+            | "pict"
+            | "object"
+            | "themedata"
+            | "colorschememapping"
+            | "datastore"
+            | "latentstyles"
+            | "listtable"
+            | "listoverridetable"
+            | "revtbl"
+            | "rsidtbl"
+            | "generator"
+            | "filetbl"
+            | "fldinst"
+            | "pntext"
+            | "xe"
+            | "tc"
+            | "bkmkstart"
+            | "bkmkend"
+            | "objdata"
+            | "panose"
+            | "falt"
+            | "nonshppict"
+            | "author"
+            | "operator"
+            | "creatim"
+            | "revtim"
+            | "doccomm"
+            | "company"
+            | "atnid"
+            | "atnauthor"
+            | "listtext"
+            | "pnseclvl"
+            | "wgrffmtfilter"
+            | "xmlnstbl"
+            | "mmathPr"
     )
 }
 
@@ -335,7 +371,8 @@ mod tests {
 
     #[test]
     fn paragraphs_tables_and_hidden_text_are_read() {
-        let file = br"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}{\f1\fcharset204 Arial;}}{\info{\title Lease}}
+        let file =
+            br"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}{\f1\fcharset204 Arial;}}{\info{\title Lease}}
 {\*\generator x;}\pard Gr\'f6\'dfe \u8364? 900\par {\f1\'cf\'f0}\par \v secret\v0\par
 \trowd\pard\intbl A\cell B\cell\row\trowd\pard\intbl 1\cell 2\cell\row\pard End\par}";
         let document = read("a.rtf", file);
@@ -355,7 +392,8 @@ mod tests {
 
     #[test]
     fn wrapped_html_is_taken_out() {
-        let file = br"{\rtf1\ansi\fromhtml1 {\*\htmltag64 <p>}\htmlrtf {\b \htmlrtf0 Rent{\*\htmltag72 </p>}}";
+        let file =
+            br"{\rtf1\ansi\fromhtml1 {\*\htmltag64 <p>}\htmlrtf {\b \htmlrtf0 Rent{\*\htmltag72 </p>}}";
         assert_eq!(super::wrapped_html(file).as_deref(), Some("<p>Rent</p>"));
     }
 }

@@ -89,7 +89,8 @@ fn rows(book: &mut Sheets<Cursor<&[u8]>>, name: &str) -> Result<Vec<Row>, String
             let range = book.worksheet_range(name).map_err(damaged)?;
             let (top, left) = range.start().unwrap_or((0, 0));
             for (row, column, value) in range.used_cells() {
-                let at = |offset: usize, base: u32| base.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
+                let at =
+                    |offset: usize, base: u32| base.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
                 if !cells.add((at(row, top), at(column, left)), value) {
                     break;
                 }
@@ -181,7 +182,11 @@ fn push_sheet(draft: &mut Draft, sheet: &str, rows: &[Row], hidden: bool) {
     if hidden {
         for group in rows.chunks(40) {
             let text = table_text(&group.iter().map(|(_, cells)| cells.clone()).collect::<Vec<_>>());
-            draft.push(BlockKind::Hidden, locator(group[0].0, group[group.len() - 1].0, widest(group)), &text);
+            draft.push(
+                BlockKind::Hidden,
+                locator(group[0].0, group[group.len() - 1].0, widest(group)),
+                &text,
+            );
         }
         return;
     }
@@ -264,7 +269,8 @@ mod tests {
 
     #[test]
     fn every_group_of_a_long_table_begins_with_the_header() {
-        let mut rows: Vec<Row> = vec![(1, vec!["Price list".into()]), (3, vec!["Item".into(), "Price".into()])];
+        let mut rows: Vec<Row> =
+            vec![(1, vec!["Price list".into()]), (3, vec!["Item".into(), "Price".into()])];
         rows.extend((4..400).map(|n| (n, vec![format!("thing number {n}"), n.to_string()])));
         let mut draft = Draft::new(1 << 20);
         push_sheet(&mut draft, "S", &rows, false);

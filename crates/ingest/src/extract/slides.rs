@@ -66,7 +66,8 @@ fn slide_parts(package: &mut Package) -> Vec<String> {
     if !listed.is_empty() {
         return listed;
     }
-    let number = |name: &String| name.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u32>().ok();
+    let number =
+        |name: &String| name.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u32>().ok();
     let mut found: Vec<String> = package
         .names()
         .into_iter()
@@ -96,7 +97,9 @@ fn push_slide(xml: &str, locator: &Locator, draft: &mut Draft) {
     for node in Walk::new(xml) {
         match node {
             Node::Open(element) => match element.name() {
-                "sld" => hidden = element.attribute("show").is_some_and(|show| show == "0" || show == "false"),
+                "sld" => {
+                    hidden = element.attribute("show").is_some_and(|show| show == "0" || show == "false")
+                }
                 "Fallback" => skipping += 1,
                 "sp" => shape = Shape::default(),
                 "ph" => {
@@ -191,7 +194,10 @@ mod tests {
         };
         let (one, two) = (slide("One", "show=\"0\""), slide("Two", ""));
         let bytes = package(&[
-            ("ppt/presentation.xml", "<p:sldIdLst><p:sldId id=\"256\" r:id=\"r2\"/><p:sldId id=\"257\" r:id=\"r1\"/></p:sldIdLst>"),
+            (
+                "ppt/presentation.xml",
+                "<p:sldIdLst><p:sldId id=\"256\" r:id=\"r2\"/><p:sldId id=\"257\" r:id=\"r1\"/></p:sldIdLst>",
+            ),
             (
                 "ppt/_rels/presentation.xml.rels",
                 "<R><Relationship Id=\"r1\" Type=\"x/slide\" Target=\"slides/slide1.xml\"/>\
@@ -199,7 +205,10 @@ mod tests {
             ),
             ("ppt/slides/slide1.xml", &one),
             ("ppt/slides/slide2.xml", &two),
-            ("ppt/slides/_rels/slide2.xml.rels", "<R><Relationship Id=\"n\" Type=\"x/notesSlide\" Target=\"../notesSlides/n.xml\"/></R>"),
+            (
+                "ppt/slides/_rels/slide2.xml.rels",
+                "<R><Relationship Id=\"n\" Type=\"x/notesSlide\" Target=\"../notesSlides/n.xml\"/></R>",
+            ),
             ("ppt/notesSlides/n.xml", "<p:notes><p:sp><a:p><a:t>Say hello</a:t></a:p></p:sp></p:notes>"),
         ]);
         let document = read("a.pptx", &bytes);

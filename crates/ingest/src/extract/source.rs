@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn functions_are_blocks() {
-        let file = "import os\nimport sys\nimport re\n\ndef a():\n    x = 1\n\n    return x\n\ndef b():\n    pass\n";
+        let file =
+            "import os\nimport sys\nimport re\n\ndef a():\n    x = 1\n\n    return x\n\ndef b():\n    pass\n";
         assert_eq!(
             outline(&read("a.py", file.as_bytes())),
             "indexed\nCode @ lines 1-4: import os\\nimport sys\\nimport re\n\

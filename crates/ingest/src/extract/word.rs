@@ -46,7 +46,8 @@ pub(super) fn read(source: &Source) -> Reading {
         draft.lack("the end of the document: damaged");
     }
     let mut seen = Vec::new();
-    for relation in relations.iter().filter(|relation| matches!(relation.kind.as_str(), "header" | "footer")) {
+    for relation in relations.iter().filter(|relation| matches!(relation.kind.as_str(), "header" | "footer"))
+    {
         if let Some(xml) = package.text(&relation.target) {
             push_margin(&mut draft, &relation.kind, &xml, &styles, &mut seen);
         }

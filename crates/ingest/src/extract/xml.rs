@@ -30,17 +30,24 @@ impl Element<'_> {
 
     /// The value of the first attribute with that local name.
     pub fn attribute(&self, name: &str) -> Option<String> {
-        let attribute =
-            self.start.attributes().with_checks(false).flatten().find(|attribute| local(attribute.key.0) == name)?;
+        let attribute = self
+            .start
+            .attributes()
+            .with_checks(false)
+            .flatten()
+            .find(|attribute| local(attribute.key.0) == name)?;
         let raw: &str = attribute.value.as_ref();
         Some(quick_xml::escape::unescape(raw).map_or_else(|_| raw.to_owned(), |value| value.into_owned()))
     }
 
     /// The value of the attribute with that local name that has a prefix.
     pub fn prefixed_attribute(&self, name: &str) -> Option<String> {
-        let attribute = self.start.attributes().with_checks(false).flatten().find(|attribute| {
-            attribute.key.0.split_once(':').is_some_and(|(_, local)| local == name)
-        })?;
+        let attribute = self
+            .start
+            .attributes()
+            .with_checks(false)
+            .flatten()
+            .find(|attribute| attribute.key.0.split_once(':').is_some_and(|(_, local)| local == name))?;
         Some(attribute.value.to_string())
     }
 }

@@ -32,7 +32,8 @@ fn holds() -> bool {
         return true;
     }
     let opens = std::fs::File::open("/proc/self/status").is_ok() || std::fs::File::open("/").is_ok();
-    let connects = std::net::UdpSocket::bind("127.0.0.1:0").is_ok() || std::os::unix::net::UnixStream::pair().is_ok();
+    let connects =
+        std::net::UdpSocket::bind("127.0.0.1:0").is_ok() || std::os::unix::net::UnixStream::pair().is_ok();
     let starts = std::process::Command::new("/bin/true").spawn().is_ok();
     !(opens || connects || starts)
 }
@@ -91,7 +92,8 @@ mod calls {
     use std::io;
 
     use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule,
     };
 
     /// Denies every call that is not in the list, in all threads; a denied call fails with `EPERM`.
@@ -101,7 +103,8 @@ mod calls {
     }
 
     fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
-        let mut rules: BTreeMap<i64, Vec<SeccompRule>> = allowed().into_iter().map(|call| (call, Vec::new())).collect();
+        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+            allowed().into_iter().map(|call| (call, Vec::new())).collect();
         // Memory may be mapped, but never as code.
         for call in [libc::SYS_mmap, libc::SYS_mprotect] {
             let no_code = SeccompCondition::new(
@@ -113,14 +116,16 @@ mod calls {
             rules.insert(call, vec![SeccompRule::new(vec![no_code])?]);
         }
         let arch = std::env::consts::ARCH.try_into()?;
-        SeccompFilter::new(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow, arch)?.try_into()
+        SeccompFilter::new(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow, arch)?
+            .try_into()
     }
 
     pub(super) fn no_network() -> Result<BpfProgram, seccompiler::BackendError> {
         let denied = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_connect, libc::SYS_io_uring_setup];
         let rules = denied.into_iter().map(|call| (call, Vec::new())).collect();
         let arch = std::env::consts::ARCH.try_into()?;
-        SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32), arch)?.try_into()
+        SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32), arch)?
+            .try_into()
     }
 
     fn allowed() -> Vec<i64> {
@@ -132,9 +137,7 @@ mod calls {
             libc::SYS_fstat,
             libc::SYS_write,
             libc::SYS_writev,
-            libc::SYS_recvmsg,
             libc::SYS_recvfrom,
-            libc::SYS_sendmsg,
             libc::SYS_sendto,
             libc::SYS_close,
             libc::SYS_munmap,

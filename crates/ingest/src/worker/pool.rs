@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use carrel_corpus::{Document, Outcome};
 
+use super::channel::SendError;
 use super::{WorkersConfig, channel, recognise, serve, wire};
+use crate::Error;
 use crate::extract::{open_failure, stem};
 use crate::limits::readable_bytes;
-use crate::Error;
 
 /// Files after which a worker is replaced, so that what its allocator has scattered does not add up.
 const FILES: usize = 1_000;
@@ -45,6 +46,7 @@ struct Worker {
 /// Why a worker gave no answer.
 enum Failure {
     TooSlow,
+    Unreadable(io::Error),
     Ended(ExitStatus, String),
     Unstarted(Error),
 }
@@ -69,6 +71,17 @@ impl Workers {
         recognise::complete(document, &file, &self.config.limits)
     }
 
+    /// Starts a worker, lets `look` at its process while it is shut in, and ends it.
+    ///
+    /// # Errors
+    /// When no worker can be started or shut in.
+    pub fn with_worker<T>(&self, look: impl FnOnce(u32) -> T) -> Result<T, Error> {
+        let mut worker = start(&self.config)?;
+        let seen = look(worker.child.id());
+        worker.end(false);
+        Ok(seen)
+    }
+
     fn read(&self, name: &str, file: &File) -> Document {
         let mut worker = self.take();
         loop {
@@ -88,22 +101,36 @@ impl Workers {
     }
 
     /// One try, with a worker of the pool or a new one.
-    fn attempt(&self, worker: Option<Worker>, name: &str, file: &File) -> Result<(Document, Worker), Failure> {
+    fn attempt(
+        &self,
+        worker: Option<Worker>,
+        name: &str,
+        file: &File,
+    ) -> Result<(Document, Worker), Failure> {
         let mut worker = match worker {
             Some(worker) => worker,
             None => start(&self.config).map_err(Failure::Unstarted)?,
         };
         let deadline = Instant::now() + self.config.limits.wall;
         let limit = wire::response_limit(&self.config.limits);
-        let answer = rewound(file)
-            .and_then(|()| channel::send_file(&worker.stream, name, file.as_fd()))
-            .and_then(|()| channel::receive(&mut worker.stream, limit, Some(deadline)));
+        let sent = rewound(file).map_err(SendError::File).and_then(|()| {
+            let content = file.take(self.config.limits.file_bytes.saturating_add(1));
+            channel::send_file(&mut worker.stream, name, content)
+        });
+        let answer = match sent {
+            Err(SendError::File(error)) => {
+                worker.end(false);
+                return Err(Failure::Unreadable(error));
+            }
+            Err(SendError::Socket(error)) => Err(error),
+            Ok(()) => channel::receive(&mut worker.stream, limit, Some(deadline)),
+        };
         match answer.map(|bytes| wire::decode(&bytes)) {
             Ok(Some(document)) => {
                 worker.served += 1;
                 Ok((document, worker))
             }
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
                 worker.end(false);
                 Err(Failure::TooSlow)
             }
@@ -118,12 +145,16 @@ impl Workers {
         let limits = &self.config.limits;
         let reason = match failure {
             Failure::TooSlow => format!("took longer than {} s", limits.wall.as_secs()),
+            Failure::Unreadable(error) => open_failure(error),
             Failure::Unstarted(error) => error.to_string(),
             Failure::Ended(status, last_words) => {
-                let memory = last_words.contains("memory allocation of") || last_words.contains("out of memory");
+                let memory =
+                    last_words.contains("memory allocation of") || last_words.contains("out of memory");
                 let stack = last_words.contains("overflowed its stack");
                 match status.signal() {
-                    Some(libc::SIGXCPU) => format!("took more than {} s of processor time", limits.cpu_seconds),
+                    Some(libc::SIGXCPU) => {
+                        format!("took more than {} s of processor time", limits.cpu_seconds)
+                    }
                     Some(libc::SIGABRT) if memory => {
                         format!("needed more than {} of memory", readable_bytes(limits.memory_bytes))
                     }
@@ -202,6 +233,7 @@ fn start(config: &WorkersConfig) -> Result<Worker, Error> {
         .env_clear()
         .spawn()
         .map_err(failed)?;
+    here.set_write_timeout(Some(config.limits.wall)).map_err(failed)?;
     let mut worker = Worker { child, stream: here.try_clone().map_err(failed)?, served: 0 };
     let ready = channel::send(&mut here, &wire::encode_limits(&config.limits))
         .and_then(|()| channel::receive(&mut here, 64, Some(Instant::now() + START)));
@@ -234,7 +266,7 @@ fn open(path: &Path, limit: u64) -> Result<File, Outcome> {
     Ok(file)
 }
 
-/// A worker shares the file's position with its parent.
+/// A file is sent again to a second worker.
 fn rewound(mut file: &File) -> io::Result<()> {
     io::Seek::rewind(&mut file)
 }

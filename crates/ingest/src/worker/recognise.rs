@@ -36,12 +36,21 @@ pub fn recognition() -> &'static Recognition {
     static FOUND: OnceLock<Recognition> = OnceLock::new();
     FOUND.get_or_init(|| {
         let run = |program: &str, argument: &str| {
-            Command::new(program).arg(argument).stdin(Stdio::null()).output().ok().filter(|out| out.status.success())
+            Command::new(program)
+                .arg(argument)
+                .stdin(Stdio::null())
+                .output()
+                .ok()
+                .filter(|out| out.status.success())
         };
-        let listed = run("tesseract", "--list-langs").map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
+        let listed =
+            run("tesseract", "--list-langs").map(|out| String::from_utf8_lossy(&out.stdout).into_owned());
         let languages = listed.iter().flat_map(|text| text.lines().skip(1));
         let languages = languages.map(str::trim).filter(|name| !name.is_empty() && *name != "osd");
-        Recognition { languages: languages.map(str::to_owned).collect(), pages: run("pdftoppm", "-v").is_some() }
+        Recognition {
+            languages: languages.map(str::to_owned).collect(),
+            pages: run("pdftoppm", "-v").is_some(),
+        }
     })
 }
 
@@ -114,7 +123,10 @@ fn rebuilt(document: Document, texts: Vec<(Locator, String)>, left: &[usize], li
     if let Outcome::PartlyRead { missing } = &document.outcome {
         // The parts of the outcome are separated by `; `, which also stands inside the one that is settled now.
         let others = missing.replace(&format!("({UNRECOGNISED})"), "(scanned)");
-        others.split("; ").filter(|part| !part.contains("no text (scanned)")).for_each(|part| draft.lack(part));
+        others
+            .split("; ")
+            .filter(|part| !part.contains("no text (scanned)"))
+            .for_each(|part| draft.lack(part));
     }
     if !left.is_empty() {
         draft.lack(format!("pages {}: text recognition took too long", ranges(left)));

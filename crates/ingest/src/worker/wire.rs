@@ -177,7 +177,16 @@ impl<'a> Reader<'a> {
             let name = crate::extract::safe_name(self.text()?);
             members.push((name, self.document(depth.checked_sub(1)?)?));
         }
-        Some(Document { title, media_type, text, blocks, pages, date: dated.then_some(date), outcome, members })
+        Some(Document {
+            title,
+            media_type,
+            text,
+            blocks,
+            pages,
+            date: dated.then_some(date),
+            outcome,
+            members,
+        })
     }
 
     fn blocks(&mut self, text: &str) -> Option<Vec<Block>> {

@@ -101,7 +101,14 @@ impl Architecture {
             },
             residual_scale: optional("residual_scale").unwrap_or(1.0),
             logit_scale: 1.0 / optional("logit_scale").unwrap_or(1.0),
-            attention_scale: attention_scale(family, layers, width, heads, head_dimension, optional("attention.scale")),
+            attention_scale: attention_scale(
+                family,
+                layers,
+                width,
+                heads,
+                head_dimension,
+                optional("attention.scale"),
+            ),
             attention_cap: optional("attn_logit_softcapping").unwrap_or(0.0),
             logit_cap: optional("final_logit_softcapping").unwrap_or(0.0),
         };

@@ -176,10 +176,8 @@ impl Decoder {
         let rows = b.stream.len() / self.architecture.width;
         let rope = self.architecture.layer_kinds[index].rope;
         let angles = rope.map(|rope| (&self.architecture.ropes[rope], &b.angles[rope]));
-        let (queries, keys) = (
-            SharedRows::new(&mut b.queries, layer.query.rows),
-            SharedRows::new(&mut b.keys, layer.key.rows),
-        );
+        let (queries, keys) =
+            (SharedRows::new(&mut b.queries, layer.query.rows), SharedRows::new(&mut b.keys, layer.key.rows));
         by_strips(&self.pool, rows, &|strip| {
             for row in strip {
                 // SAFETY: each row is changed by one thread.

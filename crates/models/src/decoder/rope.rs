@@ -29,7 +29,12 @@ impl Scaling {
     }
 
     /// What the metadata and tensors say. `context` is what will be used, `trained` what the model states.
-    pub(crate) fn read(gguf: &Gguf, rotated: usize, trained: usize, context: usize) -> Result<Scaling, Error> {
+    pub(crate) fn read(
+        gguf: &Gguf,
+        rotated: usize,
+        trained: usize,
+        context: usize,
+    ) -> Result<Scaling, Error> {
         let original = gguf.usize(&gguf.key("rope.scaling.original_context_length")).unwrap_or(trained);
         let factor = gguf.f32(&gguf.key("rope.scaling.factor")).filter(|&factor| factor > 0.0);
         let factor = f64::from(factor.unwrap_or(1.0));

@@ -121,7 +121,8 @@ impl State {
         let first = self.tokens.len() / PAGE;
         self.tokens.extend_from_slice(tokens);
         let length = self.shape.page_len();
-        self.pages.resize_with(self.tokens.len().div_ceil(PAGE), || Arc::new(Page { halves: vec![0; length] }));
+        self.pages
+            .resize_with(self.tokens.len().div_ceil(PAGE), || Arc::new(Page { halves: vec![0; length] }));
         // Pages that a fork shares are copied here, once, and not in the middle of a layer.
         for page in &mut self.pages[first..] {
             Arc::make_mut(page);

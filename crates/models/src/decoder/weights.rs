@@ -41,9 +41,7 @@ pub(crate) struct Weights {
 pub(crate) fn check_type(tensor: &TensorInfo) -> Result<(), Error> {
     match is_supported(tensor.ggml_type) {
         true => Ok(()),
-        false => {
-            Err(Error::TensorType { name: tensor.name.clone(), found: tensor.ggml_type.to_string() })
-        }
+        false => Err(Error::TensorType { name: tensor.name.clone(), found: tensor.ggml_type.to_string() }),
     }
 }
 
@@ -92,7 +90,8 @@ impl Weights {
             (0..architecture.layers).map(|index| source.layer(architecture, index)).collect();
         let (width, vocabulary) = (architecture.width, architecture.vocabulary);
         // Tied embeddings: the output matrix is the embedding matrix.
-        let output = if gguf.tensor("output.weight").is_some() { "output.weight" } else { "token_embd.weight" };
+        let output =
+            if gguf.tensor("output.weight").is_some() { "output.weight" } else { "token_embd.weight" };
         check_shape(gguf.require("token_embd.weight")?, &[width, vocabulary])?;
         Ok(Weights {
             layers: layers?,

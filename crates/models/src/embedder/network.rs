@@ -85,7 +85,8 @@ struct Buffers {
 impl Network {
     pub(super) fn load(config: &Path, weights: &Path, threads: usize) -> Result<Network, Error> {
         let json = std::fs::read(config).map_err(Error::io("read", config))?;
-        let shape: Shape = serde_json::from_slice(&json).map_err(|error| bad("config.json", error.to_string()))?;
+        let shape: Shape =
+            serde_json::from_slice(&json).map_err(|error| bad("config.json", error.to_string()))?;
         let first_position = shape.check()?;
         // SAFETY: the store's blobs are read-only and replaced by renaming.
         let file = unsafe { MmapedSafetensors::new(weights) };
@@ -102,8 +103,9 @@ impl Network {
             return Err(bad("token_type_embeddings", "it is too short".to_owned()));
         }
         let norm = loader.norm("embeddings.LayerNorm", hidden)?;
-        let layers =
-            (0..shape.num_hidden_layers).map(|index| loader.layer(index, &shape)).collect::<Result<_, _>>()?;
+        let layers = (0..shape.num_hidden_layers)
+            .map(|index| loader.layer(index, &shape))
+            .collect::<Result<_, _>>()?;
         let pool = loader.pool;
         Ok(Network {
             shape,
@@ -160,7 +162,8 @@ impl Network {
             for (index, &token) in tokens.iter().enumerate() {
                 let start = token as usize * bytes;
                 let row = words.data().get(start..start + bytes);
-                let row = row.ok_or_else(|| Error::Tokenization(format!("the model has no token {token}")))?;
+                let row =
+                    row.ok_or_else(|| Error::Tokenization(format!("the model has no token {token}")))?;
                 let at = hidden.len();
                 extend_floats(hidden, row, bytes / width);
                 let position = &self.positions[(self.first_position + index) * width..][..width];
@@ -180,11 +183,15 @@ impl Network {
             buffer.resize(tokens * width, 0.0);
         }
         self.quantise(quantised, hidden, width);
-        self.multiply(hidden, quantised, &mut [
-            Product { matrix: &layer.query, out: query },
-            Product { matrix: &layer.key, out: key },
-            Product { matrix: &layer.value, out: value },
-        ]);
+        self.multiply(
+            hidden,
+            quantised,
+            &mut [
+                Product { matrix: &layer.query, out: query },
+                Product { matrix: &layer.key, out: key },
+                Product { matrix: &layer.value, out: value },
+            ],
+        );
         self.attend(texts, (query, key, value), mixed);
         self.quantise(quantised, mixed, width);
         self.multiply(mixed, quantised, &mut [Product { matrix: &layer.output, out: change }]);
@@ -274,7 +281,8 @@ impl Shape {
             && self.hidden_size > 0
             && self.vocab_size > 0
             && self.max_position_embeddings > first_position + 8;
-        fine.then_some(first_position).ok_or_else(|| bad("config.json", "these sizes are not supported".to_owned()))
+        fine.then_some(first_position)
+            .ok_or_else(|| bad("config.json", "these sizes are not supported".to_owned()))
     }
 }
 
@@ -382,6 +390,7 @@ fn quantise_q8(values: &[f32]) -> Vec<u8> {
 fn extend_floats(out: &mut Vec<f32>, row: &[u8], bytes: usize) {
     match bytes {
         2 => out.extend(row.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32())),
-        _ => out.extend(row.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))),
+        _ => out
+            .extend(row.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))),
     }
 }

@@ -35,7 +35,7 @@ fn vectors_agree_with_another_implementation() {
 }
 
 /// What quantising weights and activations to 8 bits may cost.
-const CLOSE: f32 = 0.999;
+const CLOSE: f32 = 0.998;
 
 #[test]
 fn a_vector_is_the_same_whatever_it_is_batched_with() {

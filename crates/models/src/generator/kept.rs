@@ -28,9 +28,12 @@ impl Kept {
     pub(super) fn take(&mut self, decoder: &Decoder, tokens: &[u32]) -> State {
         let most = tokens.len().saturating_sub(1);
         let common = |state: &State| state.common_prefix(&tokens[..most]);
-        let best = (0..self.states.len()).max_by_key(|&index| (common(&self.states[index]), usize::MAX - index));
+        let best =
+            (0..self.states.len()).max_by_key(|&index| (common(&self.states[index]), usize::MAX - index));
         let length = best.map_or(0, |index| common(&self.states[index]));
-        if let Some(saved) = self.saved.as_mut().and_then(|saved| saved.load(decoder, &tokens[..most], length)) {
+        if let Some(saved) =
+            self.saved.as_mut().and_then(|saved| saved.load(decoder, &tokens[..most], length))
+        {
             return saved;
         }
         match best {

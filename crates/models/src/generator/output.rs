@@ -111,7 +111,8 @@ impl<'a> Output<'a> {
     /// Passes on what of the answer cannot be part of a stop string any more.
     fn pass(&mut self, last: bool, sink: &mut dyn FnMut(&str) -> ControlFlow<()>) -> Option<Finish> {
         let fresh = &self.answer[self.passed..];
-        let found = self.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| fresh.find(stop.as_str()));
+        let found =
+            self.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| fresh.find(stop.as_str()));
         let cut = found.min();
         let held = || self.stop.iter().map(|stop| overlap(fresh, stop)).max().unwrap_or(0);
         let length = cut.unwrap_or_else(|| fresh.len() - if last { 0 } else { held() });

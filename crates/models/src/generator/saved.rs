@@ -85,8 +85,9 @@ impl Saved {
     /// Writes a state, in place of those that are the beginning of it. What cannot be written is not kept.
     pub(super) fn store(&mut self, decoder: &Decoder, state: &State) {
         let tokens = state.tokens();
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.entries).into_iter().partition(|entry| tokens.starts_with(&entry.tokens));
+        let (known, unknown): (Vec<_>, Vec<_>) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition(|entry| tokens.starts_with(&entry.tokens));
         self.entries = unknown;
         for entry in known {
             if entry.tokens.len() == tokens.len() {
@@ -165,5 +166,8 @@ fn read_head(input: &mut impl Read, file_bytes: u64) -> io::Result<Vec<u32>> {
     }
     let mut bytes = vec![0; count as usize * 4];
     input.read_exact(&mut bytes)?;
-    Ok(bytes.chunks_exact(4).map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect())
+    Ok(bytes
+        .chunks_exact(4)
+        .map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect())
 }

@@ -7,8 +7,12 @@ const MODEL: &str = "smollm2:135m";
 
 fn load(cache_dir: Option<&Path>, speculation: bool, threads: usize) -> Option<LocalGenerator> {
     let store = testing::store_with(MODEL)?;
-    let options =
-        GeneratorOptions { threads, context_tokens: 2048, cache_dir: cache_dir.map(Path::to_owned), speculation };
+    let options = GeneratorOptions {
+        threads,
+        context_tokens: 2048,
+        cache_dir: cache_dir.map(Path::to_owned),
+        speculation,
+    };
     Some(LocalGenerator::load(&store, MODEL, options).unwrap())
 }
 
@@ -122,7 +126,8 @@ fn a_schema_is_followed() {
     let Some(generator) = load(None, true, 2) else { return };
     let schema = r#"{"type":"object","properties":{"rent":{"type":"integer"},"currency":{"enum":["EUR","USD"]}},
         "required":["rent","currency"],"additionalProperties":false}"#;
-    let asked = Prompt { json_schema: Some(schema.to_owned()), ..question("Give rent and currency as JSON.") };
+    let asked =
+        Prompt { json_schema: Some(schema.to_owned()), ..question("Give rent and currency as JSON.") };
     let answer = ask(&generator, &asked);
     let value: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
     assert!(value["rent"].is_i64() && value["currency"].is_string(), "{}", answer.text);

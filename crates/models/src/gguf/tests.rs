@@ -126,7 +126,8 @@ fn read_all(bytes: Vec<u8>) {
 /// `CARREL_MUTATIONS` asks for more of them.
 #[test]
 fn mutated_heads_end_in_an_answer() {
-    let rounds = std::env::var("CARREL_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
+    let rounds =
+        std::env::var("CARREL_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
     let seed = sample();
     let mut noise = Noise(0x2545_f491_4f6c_dd1d);
     for _ in 0..rounds {

@@ -226,7 +226,9 @@ impl Kernel for MergeInto<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        assert!(self.total.len() >= partial_len(self.dimension) && self.part.len() >= partial_len(self.dimension));
+        assert!(
+            self.total.len() >= partial_len(self.dimension) && self.part.len() >= partial_len(self.dimension)
+        );
         // SAFETY: both have `partial_len` floats.
         unsafe { merge::<L>(self.dimension, self.total, self.part) }
     }

@@ -175,8 +175,7 @@ fn q6_k(bytes: &[u8], inner: usize) -> Block {
     let low = &bytes[half * 64 + part % 2 * 32..];
     let top = &bytes[128 + half * 32..];
     let (low_shift, top_shift) = (part / 2 * 4, part * 2);
-    let quants =
-        std::array::from_fn(|at| ((low[at] >> low_shift) & 15) | ((top[at] >> top_shift) & 3) << 4);
+    let quants = std::array::from_fn(|at| ((low[at] >> low_shift) & 15) | ((top[at] >> top_shift) & 3) << 4);
     let scales = [bytes[192 + inner * 2], bytes[192 + inner * 2 + 1]];
     Block { quants, scale: half_at(bytes, 208), scales, ..NOTHING }
 }

@@ -289,7 +289,9 @@ mod tests {
         let inputs: Vec<f32> = (-64..64).map(|index| index as f32 / 16.0).collect();
         let exact: Vec<f32> = inputs
             .iter()
-            .map(|&x| (f64::from(x) / 2.0 * (1.0 + erf(f64::from(x) * std::f64::consts::FRAC_1_SQRT_2))) as f32)
+            .map(|&x| {
+                (f64::from(x) / 2.0 * (1.0 + erf(f64::from(x) * std::f64::consts::FRAC_1_SQRT_2))) as f32
+            })
             .collect();
         let mut plain = inputs.clone();
         gelu_erf(Isa::Plain, &mut plain);
@@ -309,8 +311,9 @@ mod tests {
         let mut plain = start.clone();
         add_and_norm(Isa::Plain, &mut plain, &change, (&weight, &offset), epsilon);
         for row in 0..3 {
-            let x: Vec<f64> =
-                (0..width).map(|at| f64::from(start[row * width + at]) + f64::from(change[row * width + at])).collect();
+            let x: Vec<f64> = (0..width)
+                .map(|at| f64::from(start[row * width + at]) + f64::from(change[row * width + at]))
+                .collect();
             let mean = x.iter().sum::<f64>() / width as f64;
             let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
             let expected: Vec<f32> = (0..width)
@@ -352,7 +355,8 @@ mod tests {
             for row in 0..length {
                 let weights: Vec<f64> = (0..length)
                     .map(|other| {
-                        let dot = (0..dimension).map(|at| f64::from(q[row * stride + at] * k[other * stride + at]));
+                        let dot =
+                            (0..dimension).map(|at| f64::from(q[row * stride + at] * k[other * stride + at]));
                         (dot.sum::<f64>() / (dimension as f64).sqrt()).exp()
                     })
                     .collect();

@@ -178,10 +178,14 @@ fn attention(isa: Isa, together: bool, pages: usize, dimension: usize, cap: f32)
             let from = usize::clamp(from, page * PAGE, page * PAGE + PAGE) - page * PAGE;
             let to = usize::clamp(to, page * PAGE, page * PAGE + PAGE) - page * PAGE;
             let out = &mut parts[(index * pages + page) * partial_len(dimension)..];
-            list.push(Query { query: queries[index * dimension..].as_ptr(), from, to, out: out.as_mut_ptr() });
+            list.push(Query {
+                query: queries[index * dimension..].as_ptr(),
+                from,
+                to,
+                out: out.as_mut_ptr(),
+            });
         }
-        let batches: Vec<&[Query]> =
-            if together { vec![&list[..]] } else { list.chunks(1).collect() };
+        let batches: Vec<&[Query]> = if together { vec![&list[..]] } else { list.chunks(1).collect() };
         for queries in batches {
             let attend = Attend { keys: &keys, values: &values, dimension, cap, queries };
             // SAFETY: available instructions; every query sees part of every page.
@@ -203,9 +207,8 @@ fn attention_by_definition(pages: usize, dimension: usize, cap: f64) -> Vec<f64>
     let half = |values: Vec<f32>| -> Vec<f64> {
         values.into_iter().map(|value| half::f16::from_f32(value).to_f64()).collect()
     };
-    let cache: Vec<_> = (0..pages * PAGE)
-        .map(|_| (half(random.floats(dimension)), half(random.floats(dimension))))
-        .collect();
+    let cache: Vec<_> =
+        (0..pages * PAGE).map(|_| (half(random.floats(dimension)), half(random.floats(dimension)))).collect();
     let mut out = Vec::new();
     for (index, (from, to)) in [(0, pages * PAGE - 3), (37, pages * PAGE - 70)].into_iter().enumerate() {
         let query = &queries[index * dimension..(index + 1) * dimension];

@@ -161,12 +161,7 @@ unsafe fn planes<L: Lanes, const BITS: u32, const OFFSET: u32>(from: *const u8, 
 unsafe fn crumbs<L: Lanes>(vector: L::I) -> [L::I; 4] {
     // SAFETY: the caller's.
     unsafe {
-        [
-            L::bits::<0, 3>(vector),
-            L::bits::<2, 3>(vector),
-            L::bits::<4, 3>(vector),
-            L::bits::<6, 3>(vector),
-        ]
+        [L::bits::<0, 3>(vector), L::bits::<2, 3>(vector), L::bits::<4, 3>(vector), L::bits::<6, 3>(vector)]
     }
 }
 

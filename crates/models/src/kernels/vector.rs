@@ -16,7 +16,15 @@ pub(crate) enum Gate {
 pub(crate) fn rms_norm(isa: Isa, values: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
     assert!(values.len() == out.len() && weight.len().is_multiple_of(16));
     // SAFETY: an `Isa` in use is available; lengths are checked.
-    unsafe { isa.run(RmsNorm { values: values.as_ptr(), rows: values.len() / weight.len(), weight, epsilon, out: out.as_mut_ptr() }) }
+    unsafe {
+        isa.run(RmsNorm {
+            values: values.as_ptr(),
+            rows: values.len() / weight.len(),
+            weight,
+            epsilon,
+            out: out.as_mut_ptr(),
+        })
+    }
 }
 
 /// [`rms_norm`] in place.

@@ -133,14 +133,19 @@ fn extract<R: Read + Seek>(
     Ok(found)
 }
 
-/// Writes the first member that is wanted to a path of ours; names inside an archive never become paths.
+/// Writes the outermost member that is wanted to a path of ours; names inside an archive never become paths.
 fn extract_where<R: Read + Seek>(
     archive: &mut ZipArchive<R>,
     path: &Path,
     target: &Path,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Option<PathBuf>, Error> {
-    let name = archive.file_names().flatten().find(|name| wanted(name)).map(Cow::into_owned);
+    let name = archive
+        .file_names()
+        .flatten()
+        .filter(|name| wanted(name))
+        .min_by_key(|name| name.matches('/').count())
+        .map(Cow::into_owned);
     let Some(name) = name else { return Ok(None) };
     let mut member = archive.by_name(&name).map_err(|error| bad(path, &error))?;
     let mut file = File::create(target).map_err(Error::io("create", target))?;

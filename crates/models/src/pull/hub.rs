@@ -97,7 +97,8 @@ impl Hub<'_> {
         check_disk(path.parent().unwrap_or(path), head.bytes.unwrap_or(0).saturating_sub(there))?;
         self.body(file, &unfinished, head.bytes, meter)?;
         if let Some(expected) = pinned.or(head.digest) {
-            let checked = crate::store::blob::check(file.name, Some(expected), Digest::of_file(&unfinished)?.0);
+            let checked =
+                crate::store::blob::check(file.name, Some(expected), Digest::of_file(&unfinished)?.0);
             if checked.is_err() {
                 let _ = fs::remove_file(&unfinished);
             }
@@ -108,7 +109,8 @@ impl Hub<'_> {
 
     /// Asks without following: the digest is a header of the answer that points to the storage.
     fn head(&self, file: &PinnedFile) -> Result<Head, Error> {
-        let request = self.agent.head(self.url(file)).config().max_redirects(0).http_status_as_error(true).build();
+        let request =
+            self.agent.head(self.url(file)).config().max_redirects(0).http_status_as_error(true).build();
         let response = request.call().map_err(|error| self.unreachable(&error))?;
         let large = header(&response, "x-linked-etag");
         Ok(Head {
@@ -117,7 +119,13 @@ impl Hub<'_> {
         })
     }
 
-    fn body(&self, file: &PinnedFile, to: &PathBuf, total: Option<u64>, meter: &mut Meter<'_>) -> Result<(), Error> {
+    fn body(
+        &self,
+        file: &PinnedFile,
+        to: &PathBuf,
+        total: Option<u64>,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), Error> {
         let mut there = fs::metadata(to).map_or(0, |metadata| metadata.len());
         if total.is_some_and(|total| there == total) {
             return Ok(());

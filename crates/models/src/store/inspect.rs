@@ -25,7 +25,8 @@ pub(super) fn gguf(path: &Path) -> Result<Facts, Error> {
     if gguf.u64("split.count").is_some_and(|count| count > 1) {
         return Err(Error::NothingToImport {
             path: path.to_owned(),
-            reason: "it is one part of a split file; join the parts with `llama-gguf-split --merge`".to_owned(),
+            reason: "it is one part of a split file; join the parts with `llama-gguf-split --merge`"
+                .to_owned(),
         });
     }
     Ok(Facts {

@@ -31,7 +31,8 @@ impl Guard {
             true => text.replace(BREAK, "").into(),
             false => text.into(),
         };
-        let places: Vec<usize> = text.char_indices().filter(|(at, _)| self.begins(&text[*at..])).map(|(at, _)| at).collect();
+        let places: Vec<usize> =
+            text.char_indices().filter(|(at, _)| self.begins(&text[*at..])).map(|(at, _)| at).collect();
         if places.is_empty() {
             return text;
         }

@@ -45,7 +45,8 @@ fn tokens(template: Option<&str>, messages: &[(Role, &str)], reply_prefix: &str)
 fn a_family_without_a_template_gets_its_own() {
     let (_, tokenizer) = tokenizer(None);
     let found = tokens(None, &[(Role::User, "Hi")], "Well").unwrap();
-    let expected = tokenizer.encode("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nWell", Parse::Special);
+    let expected =
+        tokenizer.encode("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nWell", Parse::Special);
     assert_eq!(found, expected);
 }
 
@@ -81,7 +82,9 @@ fn a_template_that_does_not_end_or_refuses_is_an_error_without_text() {
     let endless = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
     assert!(matches!(tokens(Some(endless), &[(Role::User, "private")], ""), Err(Error::Template(_))));
     let refuses = "{{ raise_exception('not today') }}";
-    let Err(Error::Template(reason)) = tokens(Some(refuses), &[(Role::User, "private")], "") else { panic!() };
+    let Err(Error::Template(reason)) = tokens(Some(refuses), &[(Role::User, "private")], "") else {
+        panic!()
+    };
     assert_eq!(reason, "the template says: not today");
     assert!(matches!(tokens(Some("{% if %}"), &[], ""), Err(Error::Template(_))));
 }

@@ -89,11 +89,7 @@ pub(super) fn merge(
 }
 
 impl Chain {
-    fn candidate(
-        &self,
-        left: usize,
-        join: impl Fn(&Symbol, &Symbol) -> Option<Join>,
-    ) -> Option<Candidate> {
+    fn candidate(&self, left: usize, join: impl Fn(&Symbol, &Symbol) -> Option<Join>) -> Option<Candidate> {
         let right = self.next[left];
         if right == NONE {
             return None;

@@ -3,9 +3,9 @@
 //! The expressions are those of llama.cpp's `llm_tokenizer_bpe`, applied one after the other: each cuts the pieces
 //! that the one before has left, and what it does not match stays as it is.
 
+use tokenizers::SplitDelimiterBehavior;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
-use tokenizers::SplitDelimiterBehavior;
 
 use crate::Error;
 

@@ -13,7 +13,9 @@ fn spm(space_prefix: bool) -> Tokenizer {
     let mut kinds = vec![2, 3, 3];
     kinds.resize(tokens.len(), 6);
     let mut scores = vec![0.0; tokens.len()];
-    for (score, piece) in [(-1.0, "▁t"), (-2.0, "he"), (-3.0, "▁the"), (-9.0, "▁"), (-9.0, "t"), (-9.0, "h"), (-9.0, "e")] {
+    for (score, piece) in
+        [(-1.0, "▁t"), (-2.0, "he"), (-3.0, "▁the"), (-9.0, "▁"), (-9.0, "t"), (-9.0, "h"), (-9.0, "e")]
+    {
         tokens.push(piece.to_owned());
         kinds.push(1);
         scores.push(score);
@@ -60,7 +62,8 @@ fn half_characters_are_held_back() {
     let tokenizer = spm(false);
     let mut decoding = Decoding::default();
     let mut text = String::new();
-    for (byte, expected) in [(0xe2, ""), (0x82, ""), (0xac, "€"), (0xff, "€\u{fffd}"), (0xc3, "€\u{fffd}")] {
+    for (byte, expected) in [(0xe2, ""), (0x82, ""), (0xac, "€"), (0xff, "€\u{fffd}"), (0xc3, "€\u{fffd}")]
+    {
         decoding.push(&tokenizer, 3 + byte, &mut text);
         assert_eq!(text, expected);
     }

@@ -50,7 +50,8 @@ fn push_message(
 ) {
     let fixed = fixed_properties(file, storage, if depth == 0 { 32 } else { 24 });
     let number = |tag: u16| fixed.iter().find(|(found, _)| *found == tag).map(|(_, value)| *value);
-    let encoding = number(CODEPAGE).and_then(|page| codepage(page as u32)).unwrap_or(encoding_rs::WINDOWS_1252);
+    let encoding =
+        number(CODEPAGE).and_then(|page| codepage(page as u32)).unwrap_or(encoding_rs::WINDOWS_1252);
     let mut text = |tag: u16| string(file, storage, tag, encoding);
     let subject = text(SUBJECT).unwrap_or_default();
     let date = number(SENT).or(number(DELIVERED)).and_then(dates::windows);
@@ -147,7 +148,8 @@ fn push_attachment(
     depth: usize,
     draft: &mut Draft,
 ) -> bool {
-    let name = [LONG_NAME, SHORT_NAME, DISPLAY_NAME].iter().find_map(|tag| string(file, storage, *tag, encoding));
+    let name =
+        [LONG_NAME, SHORT_NAME, DISPLAY_NAME].iter().find_map(|tag| string(file, storage, *tag, encoding));
     let name = name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "attachment".into());
     let inner = storage.join(format!("__substg1.0_{ATTACHMENT:04X}000D"));
     if file.is_storage(&inner) {
@@ -170,7 +172,12 @@ fn stream(file: &mut Compound, path: &Path) -> Option<Vec<u8>> {
 }
 
 /// A string property, as UTF-16 or in the code page of the message.
-fn string(file: &mut Compound, storage: &Path, tag: u16, encoding: &'static encoding_rs::Encoding) -> Option<String> {
+fn string(
+    file: &mut Compound,
+    storage: &Path,
+    tag: u16,
+    encoding: &'static encoding_rs::Encoding,
+) -> Option<String> {
     let wide = stream(file, &storage.join(format!("__substg1.0_{tag:04X}001F")));
     let text = match wide {
         Some(bytes) => encoding_rs::UTF_16LE.decode_without_bom_handling(&bytes).0.into_owned(),
@@ -292,9 +299,9 @@ mod tests {
     fn compressed_text_is_unpacked() {
         // The example of [MS-OXRTFCP] 3.1.1.
         let packed: [u8; 49] = [
-            0x2d, 0, 0, 0, 0x2b, 0, 0, 0, 0x4c, 0x5a, 0x46, 0x75, 0xf1, 0xc5, 0xc7, 0xa7, 0x03, 0x00, 0x0a, 0x00,
-            0x72, 0x63, 0x70, 0x67, 0x31, 0x32, 0x35, 0x42, 0x32, 0x0a, 0xf3, 0x20, 0x68, 0x65, 0x6c, 0x09, 0x00,
-            0x20, 0x62, 0x77, 0x05, 0xb0, 0x6c, 0x64, 0x7d, 0x0a, 0x80, 0x0f, 0xa0,
+            0x2d, 0, 0, 0, 0x2b, 0, 0, 0, 0x4c, 0x5a, 0x46, 0x75, 0xf1, 0xc5, 0xc7, 0xa7, 0x03, 0x00, 0x0a,
+            0x00, 0x72, 0x63, 0x70, 0x67, 0x31, 0x32, 0x35, 0x42, 0x32, 0x0a, 0xf3, 0x20, 0x68, 0x65, 0x6c,
+            0x09, 0x00, 0x20, 0x62, 0x77, 0x05, 0xb0, 0x6c, 0x64, 0x7d, 0x0a, 0x80, 0x0f, 0xa0,
         ];
         let text = decompress(&packed).expect("unpacks");
         assert_eq!(String::from_utf8_lossy(&text), "{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n");

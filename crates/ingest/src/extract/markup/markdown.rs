@@ -65,7 +65,8 @@ fn front_matter(text: &str, lines: &Lines, draft: &mut Draft) -> usize {
     if lines.text(text, 0).trim_end() != "---" {
         return 0;
     }
-    let Some(end) = (1..lines.count().min(200)).find(|&line| lines.text(text, line).trim_end() == "---") else {
+    let Some(end) = (1..lines.count().min(200)).find(|&line| lines.text(text, line).trim_end() == "---")
+    else {
         return 0;
     };
     for line in 1..end {
@@ -110,7 +111,9 @@ fn setext_level(line: &str) -> Option<u8> {
 
 /// `| --- | :-: |`
 fn is_delimiter_row(line: &str) -> bool {
-    line.contains('-') && line.contains('|') && line.trim().chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
+    line.contains('-')
+        && line.contains('|')
+        && line.trim().chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
 }
 
 #[cfg(test)]

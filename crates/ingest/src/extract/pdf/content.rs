@@ -98,8 +98,12 @@ pub(super) struct Canvas {
 pub(super) fn run<'a>(page: &Page<'a>, fonts: &Fonts<'a>, hidden_layers: &[u32]) -> Canvas {
     let (width, height) = page.render_dimensions();
     let base = page.initial_transform(true).as_coeffs();
-    let mut runner =
-        Runner { canvas: Canvas { width, height, ..Canvas::default() }, fonts, hidden_layers, faces: HashMap::new() };
+    let mut runner = Runner {
+        canvas: Canvas { width, height, ..Canvas::default() },
+        fonts,
+        hidden_layers,
+        faces: HashMap::new(),
+    };
     if let Some(content) = page.page_stream() {
         runner.stream(content, page.resources(), State::new(base), 0);
     }
@@ -147,7 +151,8 @@ impl<'a> Runner<'a, '_> {
         let scale = |to: f64, from: f64| if from.abs() < 1e-6 { 1.0 } else { to / from };
         let (sx, sy) = (scale((rect[2] - rect[0]).abs(), wide), scale((rect[3] - rect[1]).abs(), high));
         let (left, bottom) = (rect[0].min(rect[2]), rect[1].min(rect[3]));
-        let place = [sx, 0.0, 0.0, sy, left - f64::from(fitted.left) * sx, bottom - f64::from(fitted.top) * sy];
+        let place =
+            [sx, 0.0, 0.0, sy, left - f64::from(fitted.left) * sx, bottom - f64::from(fitted.top) * sy];
         let mut state = State::new(base);
         state.matrix = multiply(&place, &state.matrix);
         self.form(&form, resources, state, 0);
@@ -215,7 +220,8 @@ impl<'a> Runner<'a, '_> {
                 }
                 Op::StrokePath(_) | Op::CloseAndStrokePath(_) | Op::EndPath(_) => path.clear(),
                 Op::Shading(_) => {
-                    let whole = Area { left: 0.0, top: 0.0, right: self.canvas.width, bottom: self.canvas.height };
+                    let whole =
+                        Area { left: 0.0, top: 0.0, right: self.canvas.width, bottom: self.canvas.height };
                     self.canvas.painted.push(whole);
                 }
                 Op::ColorSpaceNonStroke(name) => state.set_space(Space::named(name.0, resources)),
@@ -276,7 +282,9 @@ impl<'a> Runner<'a, '_> {
                         }
                     }
                 }
-                Op::BeginMarkedContent(_) => marks.push(Mark { hidden: false, replacement: None, replaced: false }),
+                Op::BeginMarkedContent(_) => {
+                    marks.push(Mark { hidden: false, replacement: None, replaced: false })
+                }
                 Op::BeginMarkedContentWithProperties(mark) => {
                     marks.push(self.mark(mark.0, mark.1, resources));
                     state.marks_hidden = marks.iter().any(|mark| mark.hidden);
@@ -294,14 +302,19 @@ impl<'a> Runner<'a, '_> {
         let mut mark = Mark { hidden: false, replacement: None, replaced: false };
         match properties {
             Object::Dict(dict) => {
-                mark.replacement = dict.get::<PdfString>(b"ActualText").map(|text| super::structure::text_string(&text).into());
+                mark.replacement = dict
+                    .get::<PdfString>(b"ActualText")
+                    .map(|text| super::structure::text_string(&text).into());
             }
             Object::Name(name) => {
                 if tag.as_str() == "OC" {
-                    let layer = resources.properties.get_ref(name.as_ref()).map(|reference| reference.obj_number);
+                    let layer =
+                        resources.properties.get_ref(name.as_ref()).map(|reference| reference.obj_number);
                     mark.hidden = self.is_hidden_layer(layer);
                 } else if let Some(dict) = resources.properties.get::<Dict>(name.as_ref()) {
-                    mark.replacement = dict.get::<PdfString>(b"ActualText").map(|text| super::structure::text_string(&text).into());
+                    mark.replacement = dict
+                        .get::<PdfString>(b"ActualText")
+                        .map(|text| super::structure::text_string(&text).into());
                 }
             }
             _ => {}
@@ -383,7 +396,8 @@ impl<'a> Runner<'a, '_> {
             false => (a * advance, b * advance),
         };
         let (x, y) = (e + a * shift, f + b * shift);
-        if !(x.is_finite() && y.is_finite() && size.is_finite() && along_x.is_finite() && along_y.is_finite()) {
+        if !(x.is_finite() && y.is_finite() && size.is_finite() && along_x.is_finite() && along_y.is_finite())
+        {
             return;
         }
         let sight = self.sight(x + along_x / 2.0, y + along_y / 2.0 - size * 0.3, size, state);

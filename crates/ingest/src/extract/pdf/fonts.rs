@@ -46,7 +46,8 @@ impl<'a> Fonts<'a> {
         if let Some(face) = self.faces.borrow().get(&key) {
             return face.clone();
         }
-        let face = self.cache.font(dict, &self.programs, &self.cmaps).map(|font| Rc::new(Face::new(font, dict)));
+        let face =
+            self.cache.font(dict, &self.programs, &self.cmaps).map(|font| Rc::new(Face::new(font, dict)));
         self.faces.borrow_mut().insert(key, face.clone());
         face
     }
@@ -76,12 +77,21 @@ pub(super) struct Face<'a> {
 
 impl<'a> Face<'a> {
     fn new(font: Font<'a>, dict: &Dict<'a>) -> Face<'a> {
-        let name = dict.get::<Name>(b"BaseFont").map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
+        let name =
+            dict.get::<Name>(b"BaseFont").map(|name| name.as_str().to_ascii_lowercase()).unwrap_or_default();
         let bold = ["bold", "black", "heavy", "demi"].iter().any(|weight| name.contains(weight));
         let vertical = !font.is_horizontal();
         let dict = dict.clone();
         let fallback = OnceCell::new();
-        Face { font, dict, fallback, bold, vertical, bytes: RefCell::new(vec![None; 256]), wide: RefCell::default() }
+        Face {
+            font,
+            dict,
+            fallback,
+            bold,
+            vertical,
+            bytes: RefCell::new(vec![None; 256]),
+            wide: RefCell::default(),
+        }
     }
 
     /// Calls `each` with every code of a string, its number and its length in bytes.

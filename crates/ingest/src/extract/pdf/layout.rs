@@ -105,7 +105,9 @@ fn segments(mut words: Vec<Word>) -> Vec<Segment> {
         row.sort_by(|a, b| a.left.total_cmp(&b.left));
         let mut open: Vec<Word> = Vec::new();
         for word in row {
-            let wide = open.last().is_some_and(|last| word.left - last.right > SEGMENT_GAP * last.size.max(word.size));
+            let wide = open
+                .last()
+                .is_some_and(|last| word.left - last.right > SEGMENT_GAP * last.size.max(word.size));
             if wide {
                 segments.push(Segment::of(std::mem::take(&mut open)));
             }
@@ -118,7 +120,9 @@ fn segments(mut words: Vec<Word>) -> Vec<Segment> {
 
 impl Segment {
     fn of(words: Vec<Word>) -> Segment {
-        let fold = |start: f32, f: fn(f32, f32) -> f32, value: fn(&Word) -> f32| words.iter().map(value).fold(start, f);
+        let fold = |start: f32, f: fn(f32, f32) -> f32, value: fn(&Word) -> f32| {
+            words.iter().map(value).fold(start, f)
+        };
         let longest = words.iter().max_by_key(|word| word.text.len());
         Segment {
             left: fold(f32::INFINITY, f32::min, |word| word.left),
@@ -204,15 +208,27 @@ mod tests {
     fn check(lines: &[(f32, f32, &str)], expected: &[(BlockKind, &str)]) {
         let mut found = Vec::new();
         columns::in_order(segments(page(lines)), &mut |region| paragraphs::push(region, &mut found));
-        let found: Vec<(BlockKind, &str)> = found.iter().map(|block| (block.kind, block.text.as_str())).collect();
+        let found: Vec<(BlockKind, &str)> =
+            found.iter().map(|block| (block.kind, block.text.as_str())).collect();
         assert_eq!(found, expected);
     }
 
     #[test]
     fn two_columns_are_read_one_after_the_other() {
-        let left = ["the rent of the house is due on the", "first day of each month and is paid", "in advance to the landlord without", "any deduction."];
-        let right = ["the deposit amounts to three months", "and is kept apart from the money of", "the landlord until the end of the", "lease and then paid back."];
-        let mut lines = vec![(60.0, 50.0, "A title that stands over both of the columns of this page and more")];
+        let left = [
+            "the rent of the house is due on the",
+            "first day of each month and is paid",
+            "in advance to the landlord without",
+            "any deduction.",
+        ];
+        let right = [
+            "the deposit amounts to three months",
+            "and is kept apart from the money of",
+            "the landlord until the end of the",
+            "lease and then paid back.",
+        ];
+        let mut lines =
+            vec![(60.0, 50.0, "A title that stands over both of the columns of this page and more")];
         for row in 0..4 {
             lines.push((50.0, 80.0 + 12.0 * row as f32, left[row]));
             lines.push((300.0, 81.0 + 12.0 * row as f32, right[row]));
@@ -253,7 +269,10 @@ mod tests {
                 (50.0, 92.0, "The next paragraph."),
             ],
             &[
-                (BlockKind::Paragraph, "The rent is due on the first day of the month and the payment is made in advance."),
+                (
+                    BlockKind::Paragraph,
+                    "The rent is due on the first day of the month and the payment is made in advance.",
+                ),
                 (BlockKind::Paragraph, "The next paragraph."),
             ],
         );

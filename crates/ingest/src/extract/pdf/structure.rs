@@ -26,8 +26,8 @@ pub(super) fn text_string(bytes: &[u8]) -> String {
 fn document_character(byte: u8) -> char {
     const LOW: [char; 8] = ['˘', 'ˇ', 'ˆ', '˙', '˝', '˛', '˚', '˜'];
     const HIGH: [char; 33] = [
-        '•', '†', '‡', '…', '—', '–', 'ƒ', '⁄', '‹', '›', '−', '‰', '„', '“', '”', '‘', '’', '‚', '™', 'ﬁ', 'ﬂ',
-        'Ł', 'Œ', 'Š', 'Ÿ', 'Ž', 'ı', 'ł', 'œ', 'š', 'ž', '\u{fffd}', '€',
+        '•', '†', '‡', '…', '—', '–', 'ƒ', '⁄', '‹', '›', '−', '‰', '„', '“', '”', '‘', '’', '‚', '™', 'ﬁ',
+        'ﬂ', 'Ł', 'Œ', 'Š', 'Ÿ', 'Ž', 'ı', 'ł', 'œ', 'š', 'ž', '\u{fffd}', '€',
     ];
     match byte {
         0x18..=0x1F => LOW[usize::from(byte - 0x18)],
@@ -60,13 +60,16 @@ pub(super) fn outline(catalog: &Dict) -> Outline {
     let mut levels = HashMap::new();
     let mut left = ENTRIES;
     let mut stack: Vec<(Dict, u8)> = Vec::new();
-    stack.extend(catalog.get::<Dict>(b"Outlines").and_then(|root| root.get::<Dict>(b"First")).map(|first| (first, 1)));
+    stack.extend(
+        catalog.get::<Dict>(b"Outlines").and_then(|root| root.get::<Dict>(b"First")).map(|first| (first, 1)),
+    );
     while let Some((item, level)) = stack.pop() {
         if left == 0 {
             break;
         }
         left -= 1;
-        let title = item.get::<PdfString>(b"Title").map(|title| normal(&text_string(&title))).unwrap_or_default();
+        let title =
+            item.get::<PdfString>(b"Title").map(|title| normal(&text_string(&title))).unwrap_or_default();
         if title.len() > 2 {
             levels.entry(title).or_insert(level);
         }
@@ -84,7 +87,9 @@ pub(super) fn hidden_layers(catalog: &Dict) -> Vec<u32> {
         let list = dict.get::<Array>(key);
         list.iter()
             .flat_map(|list| list.raw_iter())
-            .filter_map(|item| item.as_obj_ref().and_then(|reference| u32::try_from(reference.obj_number).ok()))
+            .filter_map(|item| {
+                item.as_obj_ref().and_then(|reference| u32::try_from(reference.obj_number).ok())
+            })
             .collect()
     };
     if initial.get::<Name>(b"BaseState").is_some_and(|state| state.as_str() == "OFF") {
@@ -111,7 +116,8 @@ pub(super) fn notes(page: &Page, shown: &str) -> Vec<(BlockKind, String)> {
         if shown.contains(text.trim()) || shown.contains(&one_line(&text)) {
             continue;
         }
-        let author = annotation.get::<PdfString>(b"T").filter(|_| kind != "Widget").map(|text| text_string(&text));
+        let author =
+            annotation.get::<PdfString>(b"T").filter(|_| kind != "Widget").map(|text| text_string(&text));
         let text = match author.filter(|author| !author.trim().is_empty()) {
             Some(author) => format!("{author}: {text}"),
             None => text,
@@ -155,14 +161,17 @@ pub(super) fn attachments(pdf: &Pdf, catalog: &Dict, limit: u64) -> Vec<(String,
         left -= 1;
         stack.extend(node.get::<Array>(b"Kids").iter().flat_map(|kids| kids.iter::<Dict>()));
         let names = node.get::<Array>(b"Names");
-        specifications.extend(names.iter().flat_map(|names| names.iter::<Object>()).filter_map(Object::into_dict));
+        specifications
+            .extend(names.iter().flat_map(|names| names.iter::<Object>()).filter_map(Object::into_dict));
     }
     for page in pdf.pages().iter() {
         let annotations = page.raw().get::<Array>(b"Annots");
-        specifications.extend(annotations.iter().flat_map(|list| list.iter::<Dict>()).filter_map(|annotation| {
-            let kind = annotation.get::<Name>(b"Subtype")?;
-            (kind.as_str() == "FileAttachment").then(|| annotation.get::<Dict>(b"FS"))?
-        }));
+        specifications.extend(annotations.iter().flat_map(|list| list.iter::<Dict>()).filter_map(
+            |annotation| {
+                let kind = annotation.get::<Name>(b"Subtype")?;
+                (kind.as_str() == "FileAttachment").then(|| annotation.get::<Dict>(b"FS"))?
+            },
+        ));
     }
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for specification in specifications.iter().take(ENTRIES) {

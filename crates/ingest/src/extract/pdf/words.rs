@@ -149,7 +149,11 @@ impl Builder {
 
     /// Whether the glyph is shown a second time to look bolder.
     fn is_double(&self, text: &str, left: f32, size: f32) -> bool {
-        self.pieces.iter().rev().take(3).any(|piece| &*piece.text == text && (piece.left - left).abs() < 0.1 * size)
+        self.pieces
+            .iter()
+            .rev()
+            .take(3)
+            .any(|piece| &*piece.text == text && (piece.left - left).abs() < 0.1 * size)
     }
 
     fn close(&mut self, words: &mut Vec<Word>) {

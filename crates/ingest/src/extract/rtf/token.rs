@@ -50,7 +50,8 @@ impl<'a> Tokens<'a> {
         while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
             self.at += 1;
         }
-        let value = std::str::from_utf8(&self.bytes[digits..self.at]).ok().and_then(|digits| digits.parse().ok());
+        let value =
+            std::str::from_utf8(&self.bytes[digits..self.at]).ok().and_then(|digits| digits.parse().ok());
         if self.bytes.get(self.at) == Some(&b' ') {
             self.at += 1;
         }
@@ -73,7 +74,8 @@ impl<'a> Tokens<'a> {
     fn symbol(&mut self, symbol: u8) -> Option<Option<Token<'a>>> {
         match symbol {
             b'\'' => {
-                let code = self.bytes.get(self.at..self.at + 2).and_then(|code| std::str::from_utf8(code).ok());
+                let code =
+                    self.bytes.get(self.at..self.at + 2).and_then(|code| std::str::from_utf8(code).ok());
                 let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
                 if byte.is_some() {
                     self.at += 2;
@@ -104,7 +106,9 @@ impl<'a> Tokens<'a> {
                 self.high = Some(unit);
                 return Some(None);
             }
-            (Some(high), Ok(low @ 0xDC00..=0xDFFF)) => char::decode_utf16([high, low]).next().and_then(Result::ok),
+            (Some(high), Ok(low @ 0xDC00..=0xDFFF)) => {
+                char::decode_utf16([high, low]).next().and_then(Result::ok)
+            }
             _ => u32::try_from(unit).ok().and_then(char::from_u32),
         };
         // Symbol fonts stand in the private area at their byte codes.
@@ -153,7 +157,11 @@ impl<'a> Iterator for Tokens<'a> {
                 }
                 _ => {
                     let start = self.at;
-                    while self.bytes.get(self.at).is_some_and(|b| !matches!(b, b'{' | b'}' | b'\\' | b'\r' | b'\n' | 0)) {
+                    while self
+                        .bytes
+                        .get(self.at)
+                        .is_some_and(|b| !matches!(b, b'{' | b'}' | b'\\' | b'\r' | b'\n' | 0))
+                    {
                         self.at += 1;
                     }
                     return Some(Token::Bytes(Cow::Borrowed(&self.bytes[start..self.at])));

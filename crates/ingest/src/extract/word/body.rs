@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use carrel_corpus::{BlockKind, Locator};
 
+use super::super::Draft;
 use super::super::draft::{one_line, table_text};
 use super::super::xml::{Element, Node, Walk};
-use super::super::Draft;
 use super::styles::Styles;
 
 /// Font size in half points at or below which text cannot be read by eye.
@@ -28,7 +28,8 @@ impl Notes {
             match node {
                 Node::Open(element) if element.name() == label => {
                     id = element.attribute("id");
-                    text = element.attribute("author").map(|author| format!("{author}: ")).unwrap_or_default();
+                    text =
+                        element.attribute("author").map(|author| format!("{author}: ")).unwrap_or_default();
                     if element.attribute("type").is_some() {
                         id = None;
                     }
@@ -166,7 +167,8 @@ impl<'a> Body<'a> {
             }
             "highlight" if self.run.open => self.run.shaded = true,
             "sz" if self.run.open => {
-                self.run.hidden |= value().and_then(|size| size.parse::<f32>().ok()).is_some_and(|s| s <= UNREADABLE);
+                self.run.hidden |=
+                    value().and_then(|size| size.parse::<f32>().ok()).is_some_and(|s| s <= UNREADABLE);
             }
             "shd" => {
                 let fill = element.attribute("fill").unwrap_or_default().to_lowercase();
@@ -288,7 +290,9 @@ impl<'a> Body<'a> {
         let heading = paragraph.outline.or_else(|| self.styles.heading(style?));
         match heading {
             Some(level) => BlockKind::Heading(level),
-            None if paragraph.list || style.is_some_and(|style| self.styles.is_list(style)) => BlockKind::ListItem,
+            None if paragraph.list || style.is_some_and(|style| self.styles.is_list(style)) => {
+                BlockKind::ListItem
+            }
             None => BlockKind::Paragraph,
         }
     }

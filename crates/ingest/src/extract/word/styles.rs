@@ -66,7 +66,8 @@ impl Styles {
     /// Whether paragraphs of this style are list items.
     pub fn is_list(&self, id: &str) -> bool {
         self.styles.get(id).is_some_and(|style| {
-            style.name.to_lowercase().starts_with("list") && !style.name.eq_ignore_ascii_case("list paragraph")
+            style.name.to_lowercase().starts_with("list")
+                && !style.name.eq_ignore_ascii_case("list paragraph")
                 || (style.numbered && self.heading(id).is_none())
         })
     }

@@ -56,12 +56,14 @@ impl Space {
     fn of(array: &Array) -> Space {
         let mut items = array.flex_iter();
         match items.next::<Name>().as_ref().map(|family| family.as_str()) {
-            Some("ICCBased") => match items.next::<Stream>().and_then(|profile| profile.dict().get::<i32>(b"N")) {
-                Some(1) => Space::Gray,
-                Some(3) => Space::Rgb,
-                Some(4) => Space::Cmyk,
-                _ => Space::Other,
-            },
+            Some("ICCBased") => {
+                match items.next::<Stream>().and_then(|profile| profile.dict().get::<i32>(b"N")) {
+                    Some(1) => Space::Gray,
+                    Some(3) => Space::Rgb,
+                    Some(4) => Space::Cmyk,
+                    _ => Space::Other,
+                }
+            }
             Some("CalGray") => Space::Gray,
             Some("CalRGB") => Space::Rgb,
             Some("Separation" | "DeviceN") => Space::Tint,

@@ -60,7 +60,8 @@ impl Fallback {
 
 impl Collection {
     fn of(dict: &Dict, descendant: &Dict) -> Option<Collection> {
-        let named = dict.get::<Name>(b"Encoding").map(|name| CMapName::from_bytes(name.as_ref()).to_bytes().to_vec());
+        let named =
+            dict.get::<Name>(b"Encoding").map(|name| CMapName::from_bytes(name.as_ref()).to_bytes().to_vec());
         let encoding = match named.as_deref() {
             Some(b"Identity-H" | b"Identity-V") | None => None,
             Some(name) => hayro_cmap::load_embedded(CMapName::from_bytes(name))
@@ -72,7 +73,8 @@ impl Collection {
             let text = |key: &[u8]| info.get::<PdfString>(key).map(|text| text.to_vec());
             Some(CidFamily::from_registry_ordering(&text(b"Registry")?, &text(b"Ordering")?))
         })?;
-        let to_unicode = CMap::parse(hayro_cmap::load_embedded(family.ucs2_cmap()?)?, hayro_cmap::load_embedded)?;
+        let to_unicode =
+            CMap::parse(hayro_cmap::load_embedded(family.ucs2_cmap()?)?, hayro_cmap::load_embedded)?;
         Some(Collection { encoding, to_unicode })
     }
 
@@ -177,7 +179,8 @@ impl<'a> Tokens<'a> {
 
     fn hex(&mut self) -> Token<'a> {
         let start = self.at + 1;
-        let length = self.bytes[start..].iter().position(|&byte| byte == b'>').unwrap_or(self.bytes.len() - start);
+        let length =
+            self.bytes[start..].iter().position(|&byte| byte == b'>').unwrap_or(self.bytes.len() - start);
         self.at = start + length;
         let digits: Vec<u8> = self.bytes[start..start + length]
             .iter()
@@ -240,7 +243,9 @@ fn read_segments(program: &[u8], at: usize, map: &mut HashMap<u32, char>) -> Opt
                 0 => code.wrapping_add(delta),
                 offset => {
                     let place = offsets + 2 * segment + offset + 2 * usize::from(code - start);
-                    short(program, place).filter(|glyph| *glyph != 0).map_or(0, |glyph| glyph.wrapping_add(delta))
+                    short(program, place)
+                        .filter(|glyph| *glyph != 0)
+                        .map_or(0, |glyph| glyph.wrapping_add(delta))
                 }
             };
             if let Some(c) = char::from_u32(u32::from(code)).filter(|_| glyph != 0 && code != 0xFFFF) {
@@ -254,7 +259,8 @@ fn read_segments(program: &[u8], at: usize, map: &mut HashMap<u32, char>) -> Opt
 fn read_groups(program: &[u8], at: usize, map: &mut HashMap<u32, char>) -> Option<()> {
     for group in 0..long(program, at + 12)?.min(65_536) as usize {
         let entry = at + 16 + 12 * group;
-        let (start, end, glyph) = (long(program, entry)?, long(program, entry + 4)?, long(program, entry + 8)?);
+        let (start, end, glyph) =
+            (long(program, entry)?, long(program, entry + 4)?, long(program, entry + 8)?);
         for code in start..=end.min(start.saturating_add(0xFFFF)) {
             if let Some(c) = char::from_u32(code) {
                 map.entry(glyph.saturating_add(code - start)).or_insert(c);

@@ -61,7 +61,9 @@ fn best_band(segments: &[Segment]) -> Option<Band> {
         at += same;
         if same >= LINES && edge > edges[0] + 20.0 {
             let band = longest_band(segments, edge - 0.5);
-            if let Some(band) = band.filter(|band| best.as_ref().is_none_or(|best| band.segments > best.segments)) {
+            if let Some(band) =
+                band.filter(|band| best.as_ref().is_none_or(|best| band.segments > best.segments))
+            {
                 best = Some(band);
             }
         }
@@ -74,7 +76,8 @@ fn longest_band(segments: &[Segment], gutter: f32) -> Option<Band> {
     let mut best: Option<Band> = None;
     let mut start = 0;
     for end in 0..=segments.len() {
-        let crosses = segments.get(end).is_none_or(|segment| segment.left < gutter && segment.right > gutter - 2.0);
+        let crosses =
+            segments.get(end).is_none_or(|segment| segment.left < gutter && segment.right > gutter - 2.0);
         if !crosses {
             continue;
         }
@@ -88,13 +91,15 @@ fn longest_band(segments: &[Segment], gutter: f32) -> Option<Band> {
 }
 
 fn band(segments: &[Segment], gutter: f32) -> Option<Band> {
-    let (left, right): (Vec<&Segment>, Vec<&Segment>) = segments.iter().partition(|segment| segment.left < gutter);
+    let (left, right): (Vec<&Segment>, Vec<&Segment>) =
+        segments.iter().partition(|segment| segment.left < gutter);
     if left.len() < LINES || right.len() < LINES {
         return None;
     }
     // Lines that stand beside no line of the other side at the ends do not belong to the columns.
     let top = |side: &[&Segment]| side.iter().map(|segment| segment.base).fold(f32::INFINITY, f32::min);
-    let bottom = |side: &[&Segment]| side.iter().map(|segment| segment.base).fold(f32::NEG_INFINITY, f32::max);
+    let bottom =
+        |side: &[&Segment]| side.iter().map(|segment| segment.base).fold(f32::NEG_INFINITY, f32::max);
     let overlap = bottom(&left).min(bottom(&right)) - top(&left).max(top(&right));
     let size = segments[0].size.max(1.0);
     if overlap < 2.0 * size || !is_prose(&left) || !is_prose(&right) {
@@ -115,6 +120,7 @@ fn is_prose(side: &[&Segment]) -> bool {
     let width = (right - left).max(1.0);
     let full = side.iter().filter(|segment| segment.right - segment.left > 0.6 * width).count();
     let words: usize = side.iter().map(|segment| segment.words.len()).sum();
-    let letters: usize = side.iter().flat_map(|segment| &segment.words).map(|word| word.text.chars().count()).sum();
+    let letters: usize =
+        side.iter().flat_map(|segment| &segment.words).map(|word| word.text.chars().count()).sum();
     full * 2 >= side.len() && (words >= 3 * side.len() || letters >= 15 * side.len())
 }

@@ -44,8 +44,10 @@ impl Row {
 fn is_marker(text: &str) -> bool {
     let inner = text.trim_matches(['(', ')', '.', '[', ']']);
     let short = inner.chars().count() <= 4;
-    let numbered = inner.len() < text.len() && short && inner.chars().all(|c| c.is_alphanumeric() || c == '.');
-    let sectioned = text.contains('.') && text.chars().all(|c| c.is_ascii_digit() || c == '.') && text.len() <= 8;
+    let numbered =
+        inner.len() < text.len() && short && inner.chars().all(|c| c.is_alphanumeric() || c == '.');
+    let sectioned =
+        text.contains('.') && text.chars().all(|c| c.is_ascii_digit() || c == '.') && text.len() <= 8;
     let bullet = matches!(text, "•" | "-" | "–" | "▪" | "●" | "◦" | "*" | "·" | "o" | "§" | "☐" | "☒");
     numbered || sectioned || bullet
 }
@@ -116,7 +118,8 @@ fn table_block(rows: &[Row]) -> PageBlock {
     for row in rows {
         let mut line = vec![String::new(); columns.len()];
         for segment in &row.segments {
-            let index = columns.iter().position(|(left, right)| segment.left < *right && *left < segment.right);
+            let index =
+                columns.iter().position(|(left, right)| segment.left < *right && *left < segment.right);
             let cell = &mut line[index.unwrap_or(0)];
             if !cell.is_empty() {
                 cell.push(' ');
@@ -152,7 +155,10 @@ fn columns(rows: &[Row]) -> Vec<(f32, f32)> {
 fn paragraph_end(rows: &[Row], start: usize) -> usize {
     let right = rows.iter().map(Row::right).fold(f32::NEG_INFINITY, f32::max);
     let mut end = start + 1;
-    while end < rows.len() && table_end(rows, end) <= end + 1 && continues(&rows[end - 1], &rows[end], &rows[start], right) {
+    while end < rows.len()
+        && table_end(rows, end) <= end + 1
+        && continues(&rows[end - 1], &rows[end], &rows[start], right)
+    {
         end += 1;
     }
     end
@@ -167,7 +173,9 @@ fn continues(previous: &Row, row: &Row, first: &Row, right: f32) -> bool {
         return false;
     }
     let text = row.text();
-    if is_item(&text) || row.segments.first().is_some_and(|segment| is_marker(&segment.text()) && row.segments.len() > 1) {
+    if is_item(&text)
+        || row.segments.first().is_some_and(|segment| is_marker(&segment.text()) && row.segments.len() > 1)
+    {
         return false;
     }
     let bold = |row: &Row| row.segments.iter().all(Segment::bold);
@@ -192,7 +200,8 @@ fn paragraph_block(rows: &[Row]) -> PageBlock {
             text.push_str(&line);
         } else {
             let last = text.chars().next_back().unwrap_or(' ').to_string();
-            let solid = is_ideograph(&last) && line.chars().next().is_some_and(|c| is_ideograph(&c.to_string()));
+            let solid =
+                is_ideograph(&last) && line.chars().next().is_some_and(|c| is_ideograph(&c.to_string()));
             if !solid {
                 text.push(' ');
             }
