@@ -117,7 +117,9 @@ def write_model(path, name, seed):
 
     embedding_kind = TYPES.Q6_K if shape.get("mixed") else TYPES.Q8_0
     tied = arch.startswith("gemma")
-    (output if tied else matrix)("token_embd.weight", VOCABULARY, width, embedding_kind, gain=8.0)
+    (output if tied else matrix)(
+        "token_embd.weight", VOCABULARY, width, embedding_kind, gain=0.5 if tied else 8.0
+    )
     vector("output_norm.weight", width)
     if not tied:
         output("output.weight", VOCABULARY, width, TYPES.Q8_0, gain=3.0)
@@ -142,8 +144,8 @@ def write_model(path, name, seed):
             vector(tensor("attn_q_norm.weight"), head)
             vector(tensor("attn_k_norm.weight"), head)
         if shape.get("post_norms"):
-            vector(tensor("post_attention_norm.weight"), width)
-            vector(tensor("post_ffw_norm.weight"), width)
+            vector(tensor("post_attention_norm.weight"), width, 4.0)
+            vector(tensor("post_ffw_norm.weight"), width, 4.0)
         if shape.get("fused"):
             matrix(tensor("ffn_up.weight"), 2 * hidden, width)
         else:

@@ -314,6 +314,7 @@ impl Library {
             ranking: Ranking::Hybrid,
             per_document: Some(RETRIEVED_PER_DOCUMENT),
             collapse_duplicates: true,
+            strict_phrases: false,
         };
         let mut passages = Vec::new();
         if !pinned.is_empty() {
@@ -350,6 +351,7 @@ impl Library {
             ranking: request.ranking,
             per_document: None,
             collapse_duplicates: true,
+            strict_phrases: true,
         })?)
     }
 

@@ -27,6 +27,9 @@ pub struct Query {
     pub filter: Filter,
     pub limit: usize,
     pub ranking: Ranking,
+    /// Whether a passage must hold the quoted phrases of `text` although nothing does. Quotation marks in a question
+    /// often quote no document: without this, a phrase that nothing in the scope holds requires nothing.
+    pub strict_phrases: bool,
     /// At most this many passages of one document.
     pub per_document: Option<usize>,
     /// Whether of passages with the same text only the best is given, or the newest where versions differ in date.
@@ -60,7 +63,7 @@ pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<
     let filter = widened(&query.filter, &parsed);
     let conditions = Conditions::new(&filter, &parsed.files);
     let mut allowed = live.allowed(|document| conditions.allow(document));
-    let restricted = restrict(stores.keywords, live, &parsed, &mut allowed)?;
+    let restricted = restrict(stores.keywords, live, &parsed, query.strict_phrases, &mut allowed)?;
 
     let mut by_keywords = Vec::new();
     if query.ranking != Ranking::Vectors {
@@ -99,15 +102,20 @@ fn widened(filter: &Filter, parsed: &ParsedQuery) -> Filter {
     filter
 }
 
-/// Applies phrases and exclusions; whether there were any. A phrase that nothing in the scope holds requires nothing:
-/// its words still rank.
-fn restrict(keywords: &Keywords, live: &Live, parsed: &ParsedQuery, allowed: &mut Allowed) -> Result<bool> {
+/// Applies phrases and exclusions; whether there were any.
+fn restrict(
+    keywords: &Keywords,
+    live: &Live,
+    parsed: &ParsedQuery,
+    strict: bool,
+    allowed: &mut Allowed,
+) -> Result<bool> {
     let holding =
         |text: &str| rank::holding(&live.searcher, &live.segments, terms::phrase(text, keywords.fields));
     let mut restricted = false;
     for phrase in &parsed.phrases {
         let slots = holding(phrase)?;
-        if slots.iter().any(|slot| allowed.allows(*slot)) {
+        if strict || slots.iter().any(|slot| allowed.allows(*slot)) {
             allowed.require(&slots);
             restricted = true;
         }

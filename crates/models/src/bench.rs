@@ -88,8 +88,6 @@ pub fn bench(
     options: &BenchOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<BenchReport, Error> {
-    progress("memory");
-    let bandwidth_gb_s = bandwidth(options.threads);
     progress("loading");
     let began = Instant::now();
     let gguf = Arc::new(Gguf::open(model)?);
@@ -109,14 +107,21 @@ pub fn bench(
         progress(&format!("reading {tokens} tokens"));
         prefill.push(PrefillRate { tokens, tok_s: runs.prefill(tokens)? });
     }
-    let mut decode = Vec::new();
+    let mut written = Vec::new();
     for &depth in &options.depths {
         progress(&format!("writing after {depth} tokens"));
-        let tok_s = runs.decode(depth)?;
+        written.push((depth, runs.decode(depth)?, runs.speculate(depth)?));
+    }
+    // What the measure of the memory itself takes is no need of the model's.
+    let peak_rss_bytes = peak_rss_bytes();
+    progress("memory");
+    let bandwidth_gb_s = bandwidth(options.threads);
+    let mut decode = Vec::new();
+    for (depth, plain, speculative) in written {
         let bytes = decoder.weight_bytes() + (depth * decoder.architecture().cache_bytes_per_token()) as u64;
-        let roofline = Some(tok_s * bytes as f64 / (bandwidth_gb_s * 1e9));
-        decode.push(DecodeRate { depth, speculation: false, tok_s, roofline });
-        decode.push(DecodeRate { depth, speculation: true, tok_s: runs.speculate(depth)?, roofline: None });
+        let roofline = Some(plain * bytes as f64 / (bandwidth_gb_s * 1e9));
+        decode.push(DecodeRate { depth, speculation: false, tok_s: plain, roofline });
+        decode.push(DecodeRate { depth, speculation: true, tok_s: speculative, roofline: None });
     }
     Ok(BenchReport {
         model: model.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
@@ -125,7 +130,7 @@ pub fn bench(
         load_s,
         prefill,
         decode,
-        peak_rss_bytes: peak_rss_bytes(),
+        peak_rss_bytes,
         weight_bytes: decoder.weight_bytes(),
         bandwidth_gb_s,
     })

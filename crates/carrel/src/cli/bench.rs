@@ -1,141 +1,139 @@
 //! `carrel bench`: how fast the models are on this machine.
 
 use std::io::Write;
-use std::ops::ControlFlow;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
 
-use carrel_corpus::{Embedder, Generator, Message, Prompt, Role, Sampling};
-use carrel_models::{LocalEmbedder, LocalGenerator, Store};
+use carrel_models::{BenchOptions, BenchReport, EmbedReport, LocalEmbedder, Store, bench, bench_embedder};
 use clap::Args;
-use serde::Serialize;
 
-use super::progress::Meter;
+use super::progress::bytes;
 use super::{Exit, Failure, Global};
 use crate::config::Config;
 use crate::library;
 
 /// Measure how fast the models read and write on this machine
 ///
-/// Prefill is the reading of a prompt, decode the writing of an answer, both in tokens a second; embedding is counted in
-/// passages a second.
+/// Prefill is the reading of a prompt, decode the writing of an answer after so many tokens, both in tokens a second;
+/// beside it stands what share of the memory's own speed that is. With speculation the answer repeats its prompt.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  carrel bench --model qwen2.5-coder:1.5b --prompt 1000")]
+#[command(after_help = "Examples:
+  carrel bench --model qwen2.5-coder:1.5b
+  carrel bench --prefill 1024 --depth 0 --runs 5 --json
+  carrel bench --embed notes.txt")]
 pub struct BenchArgs {
-    /// Tokens of the prompt
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    prompt: usize,
-    /// Tokens to write
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    /// Lengths of prompts
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',', default_values_t = [128, 512, 1024, 2048])]
+    prefill: Vec<usize>,
+    /// Tokens read before what is written
+    #[arg(long, value_name = "TOKENS", value_delimiter = ',', default_values_t = [0, 1024, 2048])]
+    depth: Vec<usize>,
+    /// Tokens to write at each depth
+    #[arg(long, value_name = "N", default_value_t = 32)]
     write: usize,
-    /// Passages to embed
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    passages: usize,
-}
-
-/// What was measured.
-#[derive(Serialize)]
-struct Bench {
-    generator: String,
-    threads: usize,
-    load_seconds: f64,
-    prompt_tokens: usize,
-    prefill_tokens_per_second: f64,
-    output_tokens: usize,
-    decode_tokens_per_second: f64,
-    embedder: String,
-    passages_per_second: f64,
+    /// Every figure is the median of so many runs
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    runs: usize,
+    /// Time the embedder over the lines of this file instead
+    #[arg(long, value_name = "FILE")]
+    embed: Option<PathBuf>,
 }
 
 impl BenchArgs {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         let config = Config::without_data(global.overrides())?;
-        let store = Store::open(&config.models_dir)?;
-        let mut meter = Meter::new();
-        let began = Instant::now();
-        let generator = LocalGenerator::load(&store, &config.generator, config.generator_options.clone())?;
-        let load_seconds = began.elapsed().as_secs_f64();
-        let mut written = 0;
-        let generation = generator.generate(&self.prompt_for(&generator), &mut |_| {
-            written += 1;
-            meter.show("writing", written, self.write as u64, None);
-            ControlFlow::Continue(())
-        });
-        let generation = generation.map_err(library::Error::from)?;
-        let embedder = LocalEmbedder::load(&store, &config.embedder, config.threads)?;
-        let bench = Bench {
-            generator: generator.id().to_owned(),
-            threads: config.threads,
-            load_seconds,
-            prompt_tokens: generation.prompt_tokens,
-            prefill_tokens_per_second: rate(generation.prompt_tokens, generation.prefill_seconds),
-            output_tokens: generation.output_tokens,
-            decode_tokens_per_second: rate(generation.output_tokens, generation.decode_seconds),
-            embedder: embedder.id().to_owned(),
-            passages_per_second: self.embed(&embedder)?,
+        match &self.embed {
+            Some(file) => self.embedder(&config, file, global.json),
+            None => self.generator(&config, global.json),
+        }
+    }
+
+    fn generator(&self, config: &Config, json: bool) -> Result<Exit, Failure> {
+        let (file, repack_dir) = weights(config)?;
+        let options = BenchOptions {
+            prefill: self.prefill.clone(),
+            depths: self.depth.clone(),
+            decode_tokens: self.write.max(1),
+            runs: self.runs.max(1),
+            repack_dir,
+            ..BenchOptions::usual(config.threads)
         };
-        meter.clear();
-        print(&bench, global.json)?;
+        let mut report = bench(&file, &options, &mut |what| eprintln!("measuring: {what}"))?;
+        report.model.clone_from(&config.generator);
+        match json {
+            true => print_json(&Report { file: &file, report: &report }),
+            false => print_table(&report),
+        }
+    }
+
+    fn embedder(&self, config: &Config, file: &Path, json: bool) -> Result<Exit, Failure> {
+        let content = std::fs::read_to_string(file)
+            .map_err(|error| Failure::new(format!("could not read `{}`: {error}", file.display())))?;
+        let texts: Vec<&str> = content.lines().filter(|line| !line.trim().is_empty()).collect();
+        let store = Store::open(&config.models_dir)?;
+        let embedder = LocalEmbedder::load(&store, &config.embedder, config.threads)?;
+        let report: EmbedReport = bench_embedder(&embedder, &texts).map_err(library::Error::from)?;
+        if json {
+            return print_json(&report);
+        }
+        println!(
+            "{} on {} threads: {:.0} tokens/s ({} texts, {} tokens, {:.2} s)",
+            config.embedder, config.threads, report.tokens_per_s, report.texts, report.tokens, report.seconds
+        );
         Ok(Exit::Done)
     }
-
-    /// Words that no two prompts have in the same order, so that nothing can be taken from a cache.
-    fn prompt_for(&self, generator: &dyn Generator) -> Prompt {
-        let mut content = String::from("Continue this list:");
-        let mut number = std::process::id();
-        while generator.count_tokens(&content) < self.prompt {
-            for _ in 0..16 {
-                number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                content.push_str(&format!(" item {}", number >> 20));
-            }
-        }
-        Prompt {
-            messages: vec![Message { role: Role::User, content }],
-            reply_prefix: String::new(),
-            max_tokens: self.write,
-            stop: Vec::new(),
-            sampling: Sampling::GREEDY,
-            json_schema: None,
-        }
-    }
-
-    /// Passages a second, of about 200 tokens each.
-    fn embed(&self, embedder: &dyn Embedder) -> Result<f64, Failure> {
-        let texts: Vec<String> = (0..self.passages)
-            .map(|n| {
-                format!("Clause {n}. ") + &"The tenant shall keep the premises in good repair. ".repeat(20)
-            })
-            .collect();
-        let began = Instant::now();
-        for batch in texts.chunks(16) {
-            let batch: Vec<&str> = batch.iter().map(String::as_str).collect();
-            embedder.passages(&batch).map_err(library::Error::from)?;
-        }
-        Ok(rate(texts.len(), began.elapsed().as_secs_f64()))
-    }
 }
 
-fn rate(count: usize, seconds: f64) -> f64 {
-    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+/// The generator's file, and where its weights are kept in the layout of this machine.
+fn weights(config: &Config) -> Result<(PathBuf, Option<PathBuf>), Failure> {
+    let store = Store::open(&config.models_dir)?;
+    let manifest = match store.get(&config.generator) {
+        Ok(manifest) => manifest,
+        Err(_) if Path::new(&config.generator).is_file() => {
+            return Ok((PathBuf::from(&config.generator), None));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let digest = manifest
+        .file("weights")
+        .ok_or_else(|| Failure::new(format!("the model `{}` has no weights", config.generator)))?;
+    Ok((store.blob_path(&digest), Some(store.derived_directory(&digest))))
 }
 
-fn print(bench: &Bench, json: bool) -> Result<(), Failure> {
+/// The report with the file that was measured, for a peer to be measured with the same one.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    file: &'a Path,
+    #[serde(flatten)]
+    report: &'a BenchReport,
+}
+
+fn print_json(value: &impl serde::Serialize) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
-    if json {
-        serde_json::to_writer_pretty(&mut out, bench).map_err(|error| Failure::of(&error))?;
-        writeln!(out)?;
-        return Ok(());
+    serde_json::to_writer_pretty(&mut out, value).map_err(|error| Failure::of(&error))?;
+    writeln!(out)?;
+    Ok(Exit::Done)
+}
+
+fn print_table(report: &BenchReport) -> Result<Exit, Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "{} on {} threads, {}: loaded in {:.2} s, {} at most, memory {:.1} GB/s",
+        report.model,
+        report.threads,
+        report.kernels,
+        report.load_s,
+        bytes(report.peak_rss_bytes),
+        report.bandwidth_gb_s
+    )?;
+    for row in &report.prefill {
+        writeln!(out, "  prefill {:>5}              {:>8.1} tokens/s", row.tokens, row.tok_s)?;
     }
-    writeln!(out, "{} on {} threads, loaded in {:.1} s", bench.generator, bench.threads, bench.load_seconds)?;
-    writeln!(
-        out,
-        "  prefill  {:>8.1} tokens/s ({} tokens)",
-        bench.prefill_tokens_per_second, bench.prompt_tokens
-    )?;
-    writeln!(
-        out,
-        "  decode   {:>8.1} tokens/s ({} tokens)",
-        bench.decode_tokens_per_second, bench.output_tokens
-    )?;
-    writeln!(out, "{}\n  embed    {:>8.1} passages/s", bench.embedder, bench.passages_per_second)?;
-    Ok(())
+    for row in &report.decode {
+        let how = if row.speculation { "speculation" } else { "plain" };
+        let share =
+            row.roofline.map_or_else(String::new, |share| format!("  {:.0} % of the memory", share * 100.0));
+        writeln!(out, "  decode  {:>5} {how:<12} {:>8.1} tokens/s{share}", row.depth, row.tok_s)?;
+    }
+    Ok(Exit::Done)
 }

@@ -82,6 +82,7 @@ fn query(question: &Question, vector: Vec<f32>, ranking: Ranking) -> Query {
         ranking,
         per_document: None,
         collapse_duplicates: false,
+        strict_phrases: false,
     }
 }
 

@@ -67,6 +67,8 @@ fn operators_restrict_inside_the_search() {
     assert_eq!(paths("notice after:2023-11-14"), paths("notice"));
     assert!(paths("notice before:2023-11-14").is_empty());
     assert_eq!(paths("notice \"no such phrase\"").len(), 3, "a phrase that is nowhere requires nothing");
+    let strict = Query { strict_phrases: true, ..keywords("notice \"no such phrase\"") };
+    assert!(shelf.index().search(&strict).unwrap().is_empty());
 }
 
 #[test]

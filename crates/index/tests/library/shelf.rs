@@ -160,6 +160,7 @@ pub fn hybrid(text: &str) -> Query {
         ranking: Ranking::Hybrid,
         per_document: None,
         collapse_duplicates: false,
+        strict_phrases: false,
     }
 }
 
