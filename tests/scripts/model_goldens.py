@@ -26,7 +26,7 @@ CONTEXT = 512
 STEPS = 64
 # The narrowest choice of a path, in standard deviations of the logits, and how many tokens a path has at least.
 MARGIN = 0.04
-DISTINCT = 8
+DISTINCT = 4
 
 # What differs from the common shape: 64 wide, 4 heads of 16 (2 in the cache), 96 hidden.
 FAMILIES = {

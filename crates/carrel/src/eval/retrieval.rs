@@ -33,10 +33,9 @@ pub struct RankingScores {
     pub search_ms: Option<f64>,
 }
 
-/// The three ways side by side, and how many questions they were measured with.
+/// The three ways side by side.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rankings {
-    pub questions: usize,
     pub hybrid: RankingScores,
     pub bm25: RankingScores,
     pub vector: RankingScores,
@@ -69,7 +68,7 @@ pub fn measure(
         }
     }
     let [hybrid, bm25, vector] = sums.map(Sums::means);
-    Ok(Rankings { questions: judged.len(), hybrid, bm25, vector })
+    Ok(Rankings { hybrid, bm25, vector })
 }
 
 /// The best chunks of as many documents as are judged. Copies of a text stay apart: each may be the right one.
