@@ -70,6 +70,15 @@ enum Bytes {
 }
 
 impl Bytes {
+    #[cfg(unix)]
+    fn mapped(&self) -> Option<&Mmap> {
+        match self {
+            Bytes::Mapped(map) => Some(map),
+            #[cfg(test)]
+            Bytes::Owned(_) => None,
+        }
+    }
+
     fn as_slice(&self) -> &[u8] {
         match self {
             Bytes::Mapped(map) => map,
@@ -151,7 +160,7 @@ impl Gguf {
     /// as memory of this process. Reading them again is possible.
     pub(crate) fn give_back(&self, range: Range<usize>) {
         #[cfg(unix)]
-        if let Bytes::Mapped(map) = &self.bytes {
+        if let Some(map) = self.bytes.mapped() {
             // SAFETY: pages of a read-only map of a file are read from it again when they are touched.
             let advised = unsafe {
                 map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())

@@ -81,6 +81,7 @@ pub(crate) struct Tokenizer {
     bos: Option<u32>,
     eos: Option<u32>,
     add_bos: bool,
+    #[cfg(test)]
     add_eos: bool,
     stops: Vec<u32>,
 }
@@ -114,6 +115,7 @@ impl Tokenizer {
             bos: special("bos").or(default(1)),
             eos,
             add_bos: gguf.bool("tokenizer.ggml.add_bos_token").unwrap_or(add_bos),
+            #[cfg(test)]
             add_eos: gguf.bool("tokenizer.ggml.add_eos_token").unwrap_or(false),
             stops: stops::stop_tokens(gguf, &vocabulary, eos),
             kinds: vocabulary.kinds,
@@ -176,6 +178,7 @@ impl Tokenizer {
     }
 
     /// The tokens of a text, with those before and after it that the model wants.
+    #[cfg(test)]
     pub(crate) fn encode_whole(&self, text: &str, parse: Parse) -> Vec<u32> {
         let mut tokens: Vec<u32> = self.leading().into_iter().collect();
         self.encode_into(text, parse, None, &mut tokens);

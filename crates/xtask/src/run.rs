@@ -40,7 +40,15 @@ impl Step {
     /// Cargo, with the protocol compiler that the vector store's build needs.
     pub fn cargo(arguments: &[&str]) -> Step {
         let step = Step::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments);
-        let step = step.env("RUST_MIN_STACK", "8388608");
+        let mut step = step.env("RUST_MIN_STACK", "8388608");
+        // What `cargo run` tells this program of itself. Build scripts of dependencies watch these (`ring` does), and
+        // would compile half of the world anew whenever cargo is called now directly, now from here.
+        for (name, _) in std::env::vars_os() {
+            let own = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+            if name.to_str().is_some_and(|name| own.iter().any(|prefix| name.starts_with(prefix))) {
+                step.0.env_remove(&name);
+            }
+        }
         match protoc_bin_vendored::protoc_bin_path() {
             Ok(protoc) if std::env::var_os("PROTOC").is_none() => step.env("PROTOC", protoc),
             _ => step,

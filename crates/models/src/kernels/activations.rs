@@ -39,6 +39,7 @@ impl Activations {
     }
 
     /// Quantises all rows. `values` is `rows x columns`, `columns` a multiple of 32.
+    #[cfg(test)]
     pub(crate) fn quantise(&mut self, isa: Isa, values: &[f32], columns: usize) {
         assert!(columns.is_multiple_of(BLOCK) && values.len().is_multiple_of(columns));
         self.reset(values.len() / columns, columns);

@@ -217,13 +217,6 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn store_f16(to: *mut u16, value: Floats) {
-        unsafe {
-            _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value.0));
-            _mm_storeu_si128(to.add(8).cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(value.1));
-        }
-    }
-    #[inline(always)]
     unsafe fn load_bf16(from: *const u16) -> Floats {
         unsafe {
             let widen = |at: *const u16| {

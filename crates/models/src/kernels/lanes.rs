@@ -63,7 +63,6 @@ pub(crate) trait Lanes: Copy + 'static {
     /// `2^value`, for values in -126..=127.
     unsafe fn power_of_two(value: Self::I) -> Self::F;
     unsafe fn load_f16(from: *const u16) -> Self::F;
-    unsafe fn store_f16(to: *mut u16, value: Self::F);
     unsafe fn load_bf16(from: *const u16) -> Self::F;
     /// Sixteen bytes as numbers 0..=255.
     unsafe fn load_u8(from: *const u8) -> Self::F;
@@ -226,10 +225,6 @@ impl Lanes for Plain {
     unsafe fn load_f16(from: *const u16) -> [f32; 16] {
         let halves: [u16; 16] = unsafe { read(from) };
         halves.map(|bits| half::f16::from_bits(bits).to_f32())
-    }
-    unsafe fn store_f16(to: *mut u16, value: [f32; 16]) {
-        let halves = value.map(|lane| half::f16::from_f32(lane).to_bits());
-        unsafe { to.cast::<[u16; 16]>().write_unaligned(halves) }
     }
     unsafe fn load_bf16(from: *const u16) -> [f32; 16] {
         let halves: [u16; 16] = unsafe { read(from) };

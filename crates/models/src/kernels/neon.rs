@@ -160,12 +160,6 @@ impl Lanes for Neon {
         unsafe { floats(|i| widen(vld1_u16(from.add(i * 4)))) }
     }
     #[inline(always)]
-    unsafe fn store_f16(to: *mut u16, value: Floats) {
-        for (i, part) in value.0.into_iter().enumerate() {
-            unsafe { vst1_u16(to.add(i * 4), narrow(part)) };
-        }
-    }
-    #[inline(always)]
     unsafe fn load_bf16(from: *const u16) -> Floats {
         unsafe { floats(|i| vreinterpretq_f32_u32(vshll_n_u16::<16>(vld1_u16(from.add(i * 4))))) }
     }
