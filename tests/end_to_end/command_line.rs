@@ -44,7 +44,8 @@ fn a_missing_model_is_named_with_the_way_to_get_it() {
 
 #[test]
 fn help_teaches_by_examples() {
-    for command in ["ask", "search", "serve", "add", "remove", "status", "extract", "models", "eval"] {
+    let commands = "ask search list summarise compare table serve add remove status extract models eval";
+    for command in commands.split(' ') {
         let output = carrel(&[command, "--help"]);
         assert!(output.status.success());
         let text = String::from_utf8(output.stdout).unwrap();

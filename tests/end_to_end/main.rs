@@ -10,3 +10,4 @@ mod desk;
 mod killing;
 mod ledger;
 mod step;
+mod tasks;

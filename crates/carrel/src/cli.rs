@@ -3,22 +3,28 @@
 
 mod ask;
 mod bench;
+mod compare;
 mod desk;
 mod eval;
 mod extract;
 mod failure;
 mod folders;
+mod list;
 mod models;
 mod progress;
 mod remote;
 mod search;
 mod serve;
 mod status;
+mod summarise;
+mod table;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 use crate::config::{Config, Overrides};
 use crate::{airgap, doctor, interrupt};
@@ -54,7 +60,7 @@ Exit codes:
   0    done
   1    failed; stderr says why, and what to do
   2    wrong usage
-  3    the documents do not say (ask), nothing was found (search)
+  3    the documents do not say (ask), nothing was found (search, list)
   130  stopped by Ctrl-C; nothing that was read is lost
 
 Examples:
@@ -121,6 +127,10 @@ pub enum Command {
     Serve(serve::ServeArgs),
     Ask(ask::AskArgs),
     Search(search::SearchArgs),
+    List(list::ListArgs),
+    Summarise(summarise::SummariseArgs),
+    Compare(compare::CompareArgs),
+    Table(table::TableArgs),
     Add(folders::AddArgs),
     Remove(folders::RemoveArgs),
     Status(status::StatusArgs),
@@ -157,6 +167,10 @@ pub fn run(args: Args) -> Result<Exit, Failure> {
         Command::Serve(serve) => serve.run(global),
         Command::Ask(ask) => ask.run(global),
         Command::Search(search) => search.run(global),
+        Command::List(list) => list.run(global),
+        Command::Summarise(summarise) => summarise.run(global),
+        Command::Compare(compare) => compare.run(global),
+        Command::Table(table) => table.run(global),
         Command::Add(add) => add.run(global),
         Command::Remove(remove) => remove.run(global),
         Command::Status(status) => status.run(global),
@@ -180,6 +194,12 @@ pub fn report(result: Result<Exit, Failure>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value).map_err(|error| Failure::of(&error))?;
+    Ok(writeln!(out)?)
 }
 
 /// A panic's own message may quote the text that it stumbled over; only its place is printed.

@@ -16,6 +16,7 @@ mod mounts;
 mod reconcile;
 mod request;
 mod status;
+mod tasks;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -38,6 +39,7 @@ pub use error::{Error, Kind};
 pub use generator::ModelStatus;
 pub use request::{Answered, AskEvent, AskRequest, DEFAULT_RESULTS, DocumentText, SearchRequest};
 pub use status::{FolderStatus, Phase, Progress, Status};
+pub use tasks::Visit;
 
 use batch::{Job, ReadFile};
 use gate::Gate;

@@ -3,6 +3,8 @@
 //! The nouns themselves carry no serialisation. These mirrors are the edge, so a field renamed inside
 //! never changes what a script reads.
 
+mod tasks;
+
 use std::path::Path;
 
 use carrel_corpus as corpus;
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::library::{self, Answered, AskEvent};
+
+pub use tasks::{Comparison, Difference, Evidence, Listing, Row, Summary};
 
 /// `POST /library/ask`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

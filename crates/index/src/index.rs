@@ -243,14 +243,21 @@ impl Index {
         self.catalog.read(|tx| passages::neighbours(tx, chunk.0, n))
     }
 
+    /// The part of the ledger that `filter` lets through, by path.
+    pub fn documents(&self, filter: &Filter) -> Result<Vec<FileRecord>> {
+        let conditions = Conditions::new(filter, &[]);
+        let mut records = self.files()?;
+        records.retain(|record| conditions.allow(&filtered(record)));
+        Ok(records)
+    }
+
     /// How much of what `filter` lets through a search can see.
     pub fn coverage(&self, filter: &Filter) -> Result<Coverage> {
-        let conditions = Conditions::new(filter, &[]);
         let mut coverage = Coverage::default();
         let mut searched_containers = std::collections::HashSet::new();
         let mut files = Vec::new();
-        for record in self.files()? {
-            if matches!(record.outcome, Outcome::Ignored { .. }) || !conditions.allow(&filtered(&record)) {
+        for record in self.documents(filter)? {
+            if matches!(record.outcome, Outcome::Ignored { .. }) {
                 continue;
             }
             coverage.chunks += record.chunks;

@@ -60,6 +60,9 @@ impl AskArgs {
         };
         let Some(answer) = answer else { return Ok(Exit::Interrupted) };
         page.finish(&answer)?;
+        if carrel_generate::tasks::asks_for_all(&self.question).is_some() {
+            eprintln!("hint: `carrel list` visits every document for a question like this");
+        }
         Ok(if answer.refused { Exit::No } else { Exit::Done })
     }
 
@@ -193,11 +196,7 @@ impl Page {
         for note in &answer.notes {
             writeln!(out, "note: {note}")?;
         }
-        writeln!(out, "{}", answer.coverage.text)?;
-        for unread in answer.coverage.unread.iter().take(5) {
-            writeln!(out, "  unread: {} ({})", unread.path, unread.outcome)?;
-        }
-        Ok(())
+        Ok(print_coverage(&mut out, &answer.coverage)?)
     }
 
     /// What was not printed while it was written: all of it, when the final text is another one.
@@ -219,7 +218,7 @@ impl Page {
 }
 
 /// The numbers of a sentence's citations, or the mark of one that nothing supports.
-fn marks(claim: &wire::Claim) -> String {
+pub fn marks(claim: &wire::Claim) -> String {
     let mut numbers: Vec<usize> = claim.citations.iter().map(|citation| citation.number).collect();
     numbers.dedup();
     match claim.support.as_str() {
@@ -228,16 +227,30 @@ fn marks(claim: &wire::Claim) -> String {
     }
 }
 
-/// Path, place and words of every citation, once each. A refusal shows what came nearest.
-fn print_sources(out: &mut impl Write, answer: &wire::Answer) -> std::io::Result<()> {
-    let mut citations: Vec<&wire::Citation> =
-        answer.claims.iter().flat_map(|claim| &claim.citations).collect();
+/// How much of the scope was searched, and the first few files that were not.
+pub fn print_coverage(out: &mut impl Write, coverage: &wire::Coverage) -> std::io::Result<()> {
+    writeln!(out, "{}", coverage.text)?;
+    for unread in coverage.unread.iter().take(5) {
+        writeln!(out, "  unread: {} ({})", unread.path, unread.outcome)?;
+    }
+    Ok(())
+}
+
+/// Path, place and words of every citation, once each; gives whether there was one.
+pub fn print_citations(out: &mut impl Write, claims: &[wire::Claim]) -> std::io::Result<bool> {
+    let mut citations: Vec<&wire::Citation> = claims.iter().flat_map(|claim| &claim.citations).collect();
     citations.sort_by_key(|citation| (citation.number, citation.span));
     citations.dedup_by_key(|citation| (citation.number, citation.span));
     for citation in &citations {
         writeln!(out, "[{}] {}, {}", citation.number, citation.path, citation.locator)?;
         writeln!(out, "    \"{}\"", one_line(&citation.quote, 300))?;
     }
+    Ok(!citations.is_empty())
+}
+
+/// What the answer cites. A refusal shows what came nearest.
+fn print_sources(out: &mut impl Write, answer: &wire::Answer) -> std::io::Result<()> {
+    let cited = print_citations(out, &answer.claims)?;
     if answer.refused {
         writeln!(out, "The nearest passages:")?;
         for passage in answer.passages.iter().take(3) {
@@ -245,7 +258,7 @@ fn print_sources(out: &mut impl Write, answer: &wire::Answer) -> std::io::Result
             writeln!(out, "    {}", one_line(&passage.text, 160))?;
         }
     }
-    if answer.refused || !citations.is_empty() {
+    if answer.refused || cited {
         writeln!(out)?;
     }
     Ok(())

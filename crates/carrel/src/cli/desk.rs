@@ -1,7 +1,7 @@
 //! The library that a command works with: opened here, or by a server that is running already.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::progress::Meter;
@@ -55,6 +55,26 @@ impl Desk {
 }
 
 impl Here {
+    /// A library of this process for work over whole documents, with `folders` read; without any, that of the data
+    /// directory. With `vectors` these are made to the end. None when Ctrl-C was pressed.
+    pub fn for_task(global: &Global, folders: &[PathBuf], vectors: bool) -> Result<Option<Here>, Failure> {
+        let desk = match folders.first() {
+            Some(folder) => Desk::for_folder(global, folder)?,
+            None => Desk::open(global)?,
+        };
+        let Desk::Here(here) = desk else {
+            return Err(Failure::with_hint(
+                "a running carrel has the library open, and does not do this work for the command line",
+                "stop the server, or name a folder together with another `--data-dir`",
+            ));
+        };
+        for folder in folders {
+            here.0.add_folder(folder)?;
+        }
+        let read = here.catch_up(vectors.then_some(f64::INFINITY))?;
+        Ok(read.then_some(here))
+    }
+
     /// Brings the library in step with its folders. With `vectors` it also waits for these, up to `patience`
     /// seconds. Gives false when Ctrl-C was pressed.
     pub fn catch_up(&self, vectors: Option<f64>) -> Result<bool, Failure> {

@@ -88,6 +88,17 @@ pub fn existing(folder: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
+/// A file or folder as the file system knows it, and the folder that is read for it.
+pub fn target(path: &Path) -> Result<(PathBuf, PathBuf), Failure> {
+    let missing = |_| Failure::new(format!("no such file or folder `{}`", path.display()));
+    let found = path.canonicalize().map_err(missing)?;
+    let folder = match found.parent() {
+        Some(parent) if !found.is_dir() => parent.to_owned(),
+        _ => found.clone(),
+    };
+    Ok((found, folder))
+}
+
 /// The folder as the library names it, whether or not it still exists.
 fn named(folder: &Path) -> String {
     let path = folder.canonicalize().or_else(|_| std::path::absolute(folder));

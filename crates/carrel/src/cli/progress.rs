@@ -1,10 +1,13 @@
 //! Progress on stderr: a bar in a terminal, now and then a line elsewhere.
 
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use carrel_generate::tasks::Visited;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::interrupt;
 use crate::library::{Phase, Progress};
 
 /// Nothing is shown of what takes less.
@@ -67,6 +70,17 @@ impl Meter {
                 let (done, total) = (progress.chunks_done as u64, progress.chunks_total as u64);
                 self.show("making vectors", done, total, left);
             }
+        }
+    }
+
+    /// Shows each step of work over whole documents; after Ctrl-C it ends the work.
+    pub fn watch(&mut self) -> impl FnMut(Visited<'_>) -> ControlFlow<()> {
+        let began = Instant::now();
+        move |visited: Visited<'_>| {
+            let each = began.elapsed().as_secs_f64() / visited.done.max(1) as f64;
+            let left = each * visited.total.saturating_sub(visited.done) as f64;
+            self.show(visited.path, visited.done as u64, visited.total as u64, Some(left));
+            if interrupt::interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
 

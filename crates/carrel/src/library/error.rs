@@ -29,6 +29,9 @@ pub enum Error {
     NoSuchConversation,
     #[error("the question is empty")]
     EmptyQuestion,
+    /// What was to be read, in words.
+    #[error("no text was read from {0}")]
+    NoText(String),
     #[error("the question was broken off")]
     Cancelled,
     #[error("could not read the documents: {0}")]
@@ -48,11 +51,12 @@ pub enum Kind {
 impl Error {
     pub fn kind(&self) -> Kind {
         match self {
-            Error::NoSuchFolder | Error::NoSuchConversation => Kind::NotFound,
+            Error::NoSuchFolder | Error::NoSuchConversation | Error::NoText(_) => Kind::NotFound,
             Error::Index(carrel_index::Error::Missing { .. }) => Kind::NotFound,
             Error::Index(carrel_index::Error::Locked { .. }) => Kind::Busy,
             Error::NotAFolder(_) | Error::Folder { .. } | Error::OwnData(_) => Kind::BadRequest,
             Error::EmptyQuestion | Error::Cancelled => Kind::BadRequest,
+            Error::Generate(carrel_generate::Error::Schema) => Kind::BadRequest,
             _ => Kind::Internal,
         }
     }
@@ -64,6 +68,12 @@ impl Error {
             Error::Models(error) => error.hint(),
             Error::NotAFolder(_) => Some("name a folder that exists".into()),
             Error::OwnData(_) => Some("add the folder that holds your documents instead".into()),
+            Error::NoText(_) => {
+                Some("`carrel extract FILE` shows what is read from a file, or why nothing is".into())
+            }
+            Error::Generate(carrel_generate::Error::Schema) => {
+                Some("`carrel table --help` shows such a schema".into())
+            }
             Error::NoSuchFolder => Some("`carrel status` lists the folders".into()),
             _ => None,
         }

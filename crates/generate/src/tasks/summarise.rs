@@ -36,7 +36,8 @@ pub struct Summarised {
     pub stats: Stats,
 }
 
-/// Summarises `documents`; `None` when `watch` broke it off, with the work done kept in `state`.
+/// Summarises `documents`. Broken off by `watch`, it gives the summary of what was read so far, with a note that says
+/// so, and leaves in `state` what it has done.
 ///
 /// # Errors
 /// Fails when a network or the reader does.
@@ -48,22 +49,27 @@ pub fn summarise(
     read: &mut Reader,
     (generator, embedder): (&dyn Generator, &dyn Embedder),
     watch: &mut Watcher,
-) -> Result<Option<Answer>, Error> {
+) -> Result<Answer, Error> {
     let mut sections: Vec<(usize, Vec<Passage>)> = Vec::new();
     for (at, source) in documents.iter().enumerate() {
         let passages = read(source.document, None)?;
         sections.extend(cut(passages, config.section_tokens, generator).into_iter().map(|part| (at, part)));
     }
+    let total = sections.len();
     for (done, (at, section)) in sections.iter().enumerate().skip(state.sections) {
         let points = points_of(section, config, (generator, embedder), &mut state.stats)?;
         state.points.extend(points);
         state.sections = done + 1;
-        if watch(Visited { done: done + 1, total: sections.len(), path: &documents[*at].path }).is_break() {
-            return Ok(None);
+        if watch(Visited { done: done + 1, total, path: &documents[*at].path }).is_break() {
+            break;
         }
     }
     let all: Vec<Passage> = sections.into_iter().flat_map(|(_, section)| section).collect();
-    finish(&state.points, &all, coverage, config, embedder).map(Some)
+    let mut answer = finish(&state.points, &all, coverage, config, embedder)?;
+    if state.sections < total {
+        answer.notes.push(format!("broken off after {} of {total} sections", state.sections));
+    }
+    Ok(answer)
 }
 
 /// Runs of passages of at most `budget` tokens; a passage that overlaps the one before it counts only once.

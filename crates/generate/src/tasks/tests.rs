@@ -74,7 +74,8 @@ fn a_summary_holds_only_what_the_text_says() {
         (&script, &Counting),
         &mut |_| ControlFlow::Continue(()),
     );
-    let answer = answer.expect("the seams do not fail").expect("not broken off");
+    let answer = answer.expect("the seams do not fail");
+    assert!(answer.notes.is_empty());
     assert_eq!(
         answer.text,
         "- The supplier shall not compete with the buyer for two years.\n\
@@ -85,6 +86,24 @@ fn a_summary_holds_only_what_the_text_says() {
         let citation = &claim.citations[0];
         assert_eq!(answer.passages[citation.number - 1].document, citation.document);
     }
+}
+
+#[test]
+fn a_summary_that_was_broken_off_says_so() {
+    let script = Script::of(&["The supplier shall not compete with the buyer for two years."]);
+    let mut state = Summarised::default();
+    let answer = summarise(
+        &sources(),
+        Coverage::default(),
+        &SummaryConfig::default(),
+        &mut state,
+        &mut read,
+        (&script, &Counting),
+        &mut |_| ControlFlow::Break(()),
+    )
+    .expect("the seams do not fail");
+    assert_eq!(answer.text, "- The supplier shall not compete with the buyer for two years.");
+    assert_eq!(answer.notes, ["broken off after 1 of 3 sections"]);
 }
 
 #[test]

@@ -94,6 +94,23 @@ fn a_filter_is_applied_inside_the_search() {
 }
 
 #[test]
+fn a_filter_names_the_documents_that_lie_under_it() {
+    let shelf = Shelf::new();
+    for path in ["/d/b.txt", "/d/a.txt", "/d/box.zip!/c.txt", "/dd/e.txt"] {
+        shelf.put(path, "Some text.");
+    }
+    let under = |folder: &str| {
+        let filter = Filter { folders: vec![folder.into()], ..Filter::default() };
+        let records = shelf.index().documents(&filter).unwrap();
+        records.into_iter().map(|record| record.path).collect::<Vec<_>>()
+    };
+    assert_eq!(under("/d"), ["/d/a.txt", "/d/b.txt", "/d/box.zip!/c.txt"]);
+    assert_eq!(under("/d/a.txt"), ["/d/a.txt"]);
+    assert_eq!(under("/d/box.zip"), ["/d/box.zip!/c.txt"]);
+    assert_eq!(shelf.index().documents(&Filter::default()).unwrap(), shelf.index().files().unwrap());
+}
+
+#[test]
 fn duplicates_collapse_and_documents_are_capped() {
     let shelf = Shelf::new();
     let clause = "The tenant may end this lease at the end of any month by giving the landlord written notice of \

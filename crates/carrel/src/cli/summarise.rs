@@ -1,0 +1,69 @@
+//! `carrel summarise`: the most telling points of a file or folder, each with its citations.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::ask::{marks, print_citations, print_coverage};
+use super::desk::Here;
+use super::progress::Meter;
+use super::{Exit, Failure, Global};
+use crate::{interrupt, wire};
+
+/// Summarise a file or folder in cited points
+///
+/// The model reads all of it, section by section; a point is kept only where the text says it. The folder that a file is
+/// in is read first. Ctrl-C ends the reading and shows the points so far.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  carrel summarise lease.pdf
+  carrel summarise ~/Documents/minutes --json | jq -r '.claims[].text'
+
+Exit code 3 says that nothing could be said that the text supports.")]
+pub struct SummariseArgs {
+    #[arg(value_name = "FILE_OR_FOLDER")]
+    path: PathBuf,
+}
+
+impl SummariseArgs {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        let (target, folder) = super::folders::target(&self.path)?;
+        let Some(here) = Here::for_task(global, &[folder], false)? else {
+            return Ok(Exit::Interrupted);
+        };
+        let mut meter = Meter::new();
+        let answer = here.0.summarise(&carrel_ingest::stored_from_path(&target), &mut meter.watch())?;
+        meter.clear();
+        let summary = wire::Summary::from(&answer);
+        if global.json {
+            super::print_json(&summary)?;
+        } else {
+            print(&summary)?;
+        }
+        Ok(match answer.refused {
+            _ if interrupt::interrupted() => Exit::Interrupted,
+            true => Exit::No,
+            false => Exit::Done,
+        })
+    }
+}
+
+fn print(summary: &wire::Summary) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for claim in &summary.claims {
+        writeln!(out, "- {}{}", claim.text, marks(claim))?;
+    }
+    if summary.claims.is_empty() {
+        eprintln!("nothing could be said that the text supports");
+    } else {
+        writeln!(out)?;
+        print_citations(&mut out, &summary.claims)?;
+        writeln!(out)?;
+    }
+    for note in &summary.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    print_coverage(&mut out, &summary.coverage)
+}

@@ -1,0 +1,168 @@
+//! Work over whole documents: every one of a scope visited, summarised or put into a table, and two compared.
+
+use carrel_corpus::{Answer, Coverage, DocumentId, Passage, SeamError};
+use carrel_generate::tasks::{
+    self, Comparison, Criterion, Exhausted, ExhaustiveConfig, Source, Summarised, SummaryConfig, Table,
+    TableConfig, Wanted, Watcher,
+};
+use carrel_index::{Filter, Query, Ranking, parse_query};
+
+use super::{Error, Library, RETRIEVED};
+
+/// What a visit to every document of a scope found.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// As it was typed.
+    pub question: String,
+    /// What each document was looked through for.
+    pub criterion: Criterion,
+    /// Documents in the scope. Each has its row in `found`, unless the visit was broken off.
+    pub total: usize,
+    pub found: Exhausted,
+    pub coverage: Coverage,
+}
+
+impl Library {
+    /// Answers a question about every document beneath `paths` (about all where there are none) by visiting every
+    /// one. A text that is no such question is taken for what the documents are to say. Breaking from `watch` ends
+    /// the visit with what it has.
+    ///
+    /// # Errors
+    /// [`Error::NoText`] where no document there has text; fails when a model or the index does.
+    pub fn visit(&self, question: &str, paths: &[String], watch: &mut Watcher<'_>) -> Result<Visit, Error> {
+        let text = question.trim();
+        if text.is_empty() {
+            return Err(Error::EmptyQuestion);
+        }
+        let _quiet = self.gate.enter();
+        let criterion = tasks::asks_for_all(text).unwrap_or_else(|| Criterion {
+            wanted: Wanted::List,
+            text: text.to_owned(),
+            lacking: false,
+        });
+        let filter = beneath(paths);
+        let documents = self.sources(&filter)?;
+        let generator = self.generator()?;
+        let mut found = Exhausted::default();
+        tasks::exhaustive(
+            &criterion,
+            &documents,
+            &ExhaustiveConfig::default(),
+            &mut found,
+            &mut |document, query| self.passages_of(document, query),
+            (&*generator, &*self.embedder),
+            watch,
+        )?;
+        Ok(Visit {
+            question: question.to_owned(),
+            criterion,
+            total: documents.len(),
+            found,
+            coverage: self.index.coverage(&filter)?,
+        })
+    }
+
+    /// The most telling points of the documents beneath `path`, each with its citations. Breaking from `watch` ends
+    /// the reading, and the summary is of what was read.
+    ///
+    /// # Errors
+    /// [`Error::NoText`] where no document there has text; fails when a model or the index does.
+    pub fn summarise(&self, path: &str, watch: &mut Watcher<'_>) -> Result<Answer, Error> {
+        let _quiet = self.gate.enter();
+        let filter = beneath(&[path.to_owned()]);
+        let documents = self.sources(&filter)?;
+        let mut coverage = self.index.coverage(&filter)?;
+        // Every passage is read, whether or not it has a vector yet.
+        coverage.embedded = coverage.chunks;
+        let generator = self.generator()?;
+        Ok(tasks::summarise(
+            &documents,
+            coverage,
+            &SummaryConfig::default(),
+            &mut Summarised::default(),
+            &mut |document, query| self.passages_of(document, query),
+            (&*generator, &*self.embedder),
+            watch,
+        )?)
+    }
+
+    /// What the documents at two paths say differently, and what only one of them says.
+    ///
+    /// # Errors
+    /// [`Error::NoText`] where there is no document with text at one of them; fails when the embedder or the index
+    /// does.
+    pub fn compare(&self, first: &str, second: &str) -> Result<Comparison, Error> {
+        let _quiet = self.gate.enter();
+        let read = |path: &str| {
+            let documents = self.sources(&beneath(&[path.to_owned()]))?;
+            let source = documents.into_iter().find(|source| source.path == path);
+            let source = source.ok_or_else(|| Error::NoText(format!("`{path}`")))?;
+            Ok::<_, Error>(self.index.passages(source.document)?)
+        };
+        Ok(tasks::compare(&read(first)?, &read(second)?, &*self.embedder)?)
+    }
+
+    /// A row for each document beneath `paths` (for all where there are none), a column for each property of the
+    /// JSON schema `schema`. Breaking from `watch` ends the work with the rows made so far.
+    ///
+    /// # Errors
+    /// [`Error::NoText`] where no document there has text; fails when the schema is none of an object, and when a
+    /// model or the index fails.
+    pub fn tabulate(&self, schema: &str, paths: &[String], watch: &mut Watcher<'_>) -> Result<Table, Error> {
+        let _quiet = self.gate.enter();
+        let documents = self.sources(&beneath(paths))?;
+        let generator = self.generator()?;
+        let mut table = Table::default();
+        tasks::extract_table(
+            schema,
+            &documents,
+            &TableConfig::default(),
+            &mut table,
+            &mut |document, query| self.passages_of(document, query),
+            (&*generator, &*self.embedder),
+            watch,
+        )?;
+        Ok(table)
+    }
+
+    /// The documents with text that `filter` lets through, by path.
+    fn sources(&self, filter: &Filter) -> Result<Vec<Source>, Error> {
+        let mut records = self.index.documents(filter)?;
+        records.retain(|record| record.outcome.is_searchable());
+        if records.is_empty() {
+            let named: Vec<String> = filter.folders.iter().map(|path| format!("`{path}`")).collect();
+            let nowhere = if named.is_empty() { "any document".to_owned() } else { named.join(", ") };
+            return Err(Error::NoText(nowhere));
+        }
+        let source =
+            |record: carrel_index::FileRecord| Source { document: record.document, path: record.path };
+        Ok(records.into_iter().map(source).collect())
+    }
+
+    /// The passages of one document nearest to `query`, best first; without one all, in order.
+    fn passages_of(&self, document: DocumentId, query: Option<&str>) -> Result<Vec<Passage>, SeamError> {
+        let unreadable =
+            |error: carrel_index::Error| SeamError::caused_by("could not read the document", error);
+        let Some(query) = query else {
+            return self.index.passages(document).map_err(unreadable);
+        };
+        // What the model imagined may hold quotation marks, which must require nothing.
+        let words = parse_query(query).words;
+        let query = Query {
+            vector: Some(self.embedder.query(&words)?),
+            text: words,
+            filter: Filter { documents: vec![document], ..Filter::default() },
+            limit: RETRIEVED,
+            ranking: Ranking::Hybrid,
+            per_document: None,
+            collapse_duplicates: false,
+            strict_phrases: false,
+        };
+        self.index.search(&query).map_err(unreadable)
+    }
+}
+
+/// The documents at or beneath any of `paths`; all where there are none.
+fn beneath(paths: &[String]) -> Filter {
+    Filter { folders: paths.to_vec(), ..Filter::default() }
+}

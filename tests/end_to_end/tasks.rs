@@ -1,0 +1,129 @@
+//! Work over whole documents: every document visited, summaries, comparisons, tables.
+
+use serde_json::Value;
+
+use crate::desk::Desk;
+
+const SUPPLY: &str = "Supply agreement between Birch Ltd and Holm Orchards.\n\nNon-compete. For two years after this \
+                      agreement ends, the supplier shall not compete with the buyer in the same district.\n";
+const CONSULTING: &str = "Consulting agreement with Anna Lund.\n\nNon-compete clause: the consultant shall not work \
+                          for a competitor of the company for twelve months.\n";
+const LEASE: &str = "Lease of a flat in Harbour Street.\n\nThe monthly rent of the flat is 900 euros. Dogs are not \
+                     allowed.\n";
+
+fn desk() -> Option<Desk> {
+    Desk::with_files(&[("supply.txt", SUPPLY), ("consulting.txt", CONSULTING), ("lease.txt", LEASE)])
+}
+
+fn path(desk: &Desk, name: &str) -> String {
+    desk.folder().join(name).to_str().unwrap().to_owned()
+}
+
+/// The quotation stands in the file that it names, word for word.
+fn assert_verbatim(cited: &Value) {
+    let text = std::fs::read_to_string(cited["path"].as_str().unwrap()).unwrap();
+    let quote = cited["quote"].as_str().unwrap();
+    assert!(!quote.is_empty() && text.contains(quote), "{cited:#}");
+}
+
+#[test]
+fn a_question_about_every_document_visits_every_document() {
+    let Some(desk) = desk() else { return };
+    let question = "Which of these contracts have a non-compete clause?";
+    let listing = desk.json(&["list", question, "--folder", desk.folder().to_str().unwrap()]);
+    assert_eq!(listing["question"], question);
+    assert_eq!(listing["wanted"], "list");
+    assert_eq!(listing["criterion"], "a non-compete clause");
+    assert_eq!((&listing["visited"], &listing["total"]), (&Value::from(3), &Value::from(3)));
+    let rows = listing["rows"].as_array().unwrap();
+    let mut visited: Vec<&str> =
+        rows.iter().map(|row| row["path"].as_str().unwrap().rsplit('/').next().unwrap()).collect();
+    visited.sort_unstable();
+    assert_eq!(visited, ["consulting.txt", "lease.txt", "supply.txt"]);
+    for row in rows {
+        assert_eq!(row["meets"].as_bool().unwrap(), row["probability"].as_f64().unwrap() >= 0.5, "{row:#}");
+        assert_eq!(row["evidence"]["path"], row["path"]);
+        assert_verbatim(&row["evidence"]);
+    }
+}
+
+#[test]
+fn an_answer_to_such_a_question_names_the_command_that_visits_all() {
+    let Some(desk) = desk() else { return };
+    let folder = path(&desk, "");
+    let said = |question: &str| {
+        let output = desk.run(&["ask", question, "--folder", &folder]);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said("Which of these contracts have a non-compete clause?").contains("`carrel list`"));
+    assert!(!said("How much is the monthly rent?").contains("`carrel list`"));
+}
+
+#[test]
+fn every_point_of_a_summary_is_cited() {
+    let Some(desk) = desk() else { return };
+    let summary = desk.json(&["summarise", &path(&desk, "")]);
+    assert_eq!(summary["coverage"]["text"], "3 of 3 files searched");
+    for claim in summary["claims"].as_array().unwrap() {
+        assert_eq!(claim["support"], "supported", "{claim:#}");
+        assert!(summary["summary"].as_str().unwrap().contains(claim["text"].as_str().unwrap()));
+        let citations = claim["citations"].as_array().unwrap();
+        assert!(!citations.is_empty(), "{claim:#}");
+        citations.iter().for_each(assert_verbatim);
+    }
+    let one = desk.json(&["summarise", &path(&desk, "lease.txt")]);
+    assert_eq!(one["coverage"]["text"], "1 of 1 files searched");
+}
+
+#[test]
+fn a_comparison_shows_both_sides_of_a_change() {
+    let Some(desk) = desk() else { return };
+    desk.write("renewed.txt", LEASE.replace("900", "950"));
+    let comparison = desk.json(&["compare", &path(&desk, "lease.txt"), &path(&desk, "renewed.txt")]);
+    let differences = comparison["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 1, "{comparison:#}");
+    assert_eq!(differences[0]["kind"], "changed");
+    for (side, figure) in [("first", "900"), ("second", "950")] {
+        assert_verbatim(&differences[0][side]);
+        assert!(differences[0][side]["quote"].as_str().unwrap().contains(figure), "{comparison:#}");
+    }
+}
+
+#[test]
+fn a_table_has_a_row_for_every_document_and_a_source_for_every_value() {
+    let Some(desk) = desk() else { return };
+    let folder = path(&desk, "");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let schema = elsewhere.path().join("schema.json");
+    std::fs::write(
+        &schema,
+        r#"{"type": "object", "properties": {"party": {"type": "string", "description": "name of a party"}},
+            "required": ["party"], "additionalProperties": false}"#,
+    )
+    .unwrap();
+    let schema = schema.to_str().unwrap();
+    let table = desk.json(&["table", schema, "--folder", &folder]);
+    let rows = table.as_array().unwrap();
+    assert_eq!(rows.len(), 3, "{table:#}");
+    for row in rows {
+        let citations = row["party"]["citations"].as_array().unwrap();
+        assert_eq!(citations.is_empty(), row["party"]["supported"] == false, "{row:#}");
+        let text = std::fs::read_to_string(row["path"].as_str().unwrap()).unwrap();
+        assert!(citations.iter().all(|cited| text.contains(cited["quote"].as_str().unwrap())), "{row:#}");
+    }
+    let output = desk.run(&["table", schema, "--folder", &folder]);
+    let csv = String::from_utf8(output.stdout).unwrap();
+    assert!(csv.starts_with("path,party,party (source)\r\n"), "{csv}");
+}
+
+#[test]
+fn a_server_that_holds_the_library_is_named_with_a_way_out() {
+    let Some(desk) = desk() else { return };
+    let server = desk.serve();
+    let output = desk.run(&["list", "a non-compete clause"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("hint: stop the server"), "{text}");
+    drop(server);
+}
