@@ -21,6 +21,7 @@ import numpy as np
 
 TYPES = gguf.GGMLQuantizationType
 HERE = Path(__file__).resolve().parent.parent / "data" / "models"
+LEASE = Path(__file__).resolve().parent / "samples" / "premises" / "lease-2021.pdf.md"
 VOCABULARY = 96
 CONTEXT = 512
 STEPS = 64
@@ -229,20 +230,19 @@ def tiny(name):
 
 def real(path):
     peer = Peer(path, 1024)
-    rng = np.random.default_rng(7)
-    text = rng.integers(500, 30000, 300).tolist()
     story = tokens_of(peer, "The tenant shall pay the rent on the first working day of each month. The tenant")
-    cases = [golden(peer, prompt, False) for prompt in (story, text)]
+    lease = tokens_of(peer, LEASE.read_text())[:300]
+    cases = [golden(peer, prompt, False) for prompt in (story, lease)]
     peer.close()
     write_json(HERE / f"real-{path.stem}.json", cases)
     print(path.stem, [min(case["margins"]) for case in cases])
 
 
 def tokens_of(peer, text):
-    room = (llama_cpp.llama_token * 64)()
+    room = (llama_cpp.llama_token * 8192)()
     vocabulary = llama_cpp.llama_model_get_vocab(peer.model)
     data = text.encode()
-    count = llama_cpp.llama_tokenize(vocabulary, data, len(data), room, 64, True, False)
+    count = llama_cpp.llama_tokenize(vocabulary, data, len(data), room, 8192, True, False)
     return [int(token) for token in room[:count]]
 
 

@@ -81,7 +81,7 @@ pub fn run(library: &Library, set: &Set, options: &Options, watch: Watch<'_>) ->
         (false, _) => None,
         (true, closed_book) => Some(answers::measure(library, set, &questions, &gold, closed_book, watch)?),
     };
-    Ok(Report::new(library, set, questions.len(), rankings, answers)?)
+    Report::new(library, set, questions.len(), rankings, answers)
 }
 
 /// Keeps the first `limit` questions by the SHA-1 of their id (with a seed, of `seed:id`).

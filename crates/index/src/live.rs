@@ -136,12 +136,12 @@ impl Live {
     fn sweep(&mut self) {
         let mut moved = vec![DEAD; self.chunks.len()];
         let mut kept = 0;
-        for slot in 0..self.chunks.len() {
+        for (slot, place) in moved.iter_mut().enumerate() {
             if self.owners[slot] != DEAD {
                 self.chunks[kept] = self.chunks[slot];
                 self.owners[kept] = self.owners[slot];
                 self.in_matrix[kept] = self.in_matrix[slot];
-                moved[slot] = kept as u32;
+                *place = kept as u32;
                 kept += 1;
             }
         }

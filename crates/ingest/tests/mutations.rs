@@ -42,6 +42,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         <w:t>A</w:t></w:r></w:p></w:tc></w:tr></w:tbl></w:body></w:document>";
     let sheet = "<worksheet><sheetData><row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>Item</t></is></c><c r=\"B1\"><v>3</v></c></row></sheetData></worksheet>";
     let book = "<workbook><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>";
+    let top = "<Relationships><Relationship Id=\"r1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>";
     let relations = "<Relationships><Relationship Id=\"r1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>";
     vec![
         ("a.pdf", PDF.to_vec()),
@@ -50,6 +51,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         (
             "a.xlsx",
             package(&[
+                ("_rels/.rels", top),
                 ("xl/workbook.xml", book),
                 ("xl/_rels/workbook.xml.rels", relations),
                 ("xl/worksheets/sheet1.xml", sheet),

@@ -35,10 +35,10 @@ impl Sampler {
             true => self.likeliest(logits, allowed),
             false => self.draw(logits, allowed),
         };
-        if self.settings.repeat_penalty != 1.0 {
-            if let Some(token) = token.filter(|token| !self.written.contains(token)) {
-                self.written.push(token);
-            }
+        if self.settings.repeat_penalty != 1.0
+            && let Some(token) = token.filter(|token| !self.written.contains(token))
+        {
+            self.written.push(token);
         }
         token
     }

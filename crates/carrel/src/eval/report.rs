@@ -60,10 +60,13 @@ impl fmt::Display for Report {
     }
 }
 
+/// One of the figures of a ranking; none where the set does not allow it.
+type Figure = fn(&RankingScores) -> Option<f64>;
+
 fn write_rankings(f: &mut fmt::Formatter<'_>, rankings: &Rankings) -> fmt::Result {
     let ways = [&rankings.hybrid, &rankings.bm25, &rankings.vector];
     writeln!(f, "\n{:<16} {:>8} {:>8} {:>8}", "", "hybrid", "bm25", "vector")?;
-    let rows: [(&str, fn(&RankingScores) -> Option<f64>); 8] = [
+    let rows: [(&str, Figure); 8] = [
         ("nDCG@10", |scores| scores.ndcg_at_10),
         ("recall@5", |scores| scores.recall_at_5),
         ("recall@10", |scores| scores.recall_at_10),

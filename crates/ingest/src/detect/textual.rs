@@ -55,11 +55,7 @@ fn markup(body: &str) -> Option<Kind> {
                 return Some(Kind::Html);
             }
             if head.contains("office:document") && head.contains("office:mimetype") {
-                return Some(if head.contains("opendocument.spreadsheet") {
-                    Kind::FlatOpenDocument
-                } else {
-                    Kind::FlatOpenDocument
-                });
+                return Some(Kind::FlatOpenDocument);
             }
             if head.contains("<fictionbook") {
                 return Some(Kind::FictionBook);

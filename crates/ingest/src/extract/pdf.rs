@@ -221,7 +221,7 @@ fn kind(block: &PageBlock, body: f32, outline: &structure::Outline) -> BlockKind
     }
     let characters = block.text.chars().count();
     let words = block.text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).count();
-    if block.lines > 3 || words == 0 || characters < 3 || characters > 160 {
+    if block.lines > 3 || words == 0 || !(3..=160).contains(&characters) {
         return block.kind;
     }
     let ratio = block.size / body.max(1.0);

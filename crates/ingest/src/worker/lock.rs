@@ -38,6 +38,9 @@ fn holds() -> bool {
     !(opens || connects || starts)
 }
 
+#[expect(clippy::unnecessary_cast, reason = "its type is another one elsewhere")]
+const UNLIMITED: u64 = libc::RLIM_INFINITY as u64;
+
 /// Allows the process that much more processor time from now on.
 pub(super) fn allow_processor_time(seconds: u64) -> io::Result<()> {
     // SAFETY: `rusage` is a plain C structure, and the call only writes to it.
@@ -48,7 +51,7 @@ pub(super) fn allow_processor_time(seconds: u64) -> io::Result<()> {
         }
         (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) as u64
     };
-    set_limit(libc::RLIMIT_CPU, used + seconds + 1, libc::RLIM_INFINITY as u64)
+    set_limit(libc::RLIMIT_CPU, used + seconds + 1, UNLIMITED)
 }
 
 /// Limits the address space, and takes away writing to files.

@@ -195,13 +195,7 @@ impl Decoder {
     }
 
     /// Normalises (where the family does) and rotates the heads of one position.
-    fn place(
-        &self,
-        row: usize,
-        heads: &mut [f32],
-        norm: Option<&[f32]>,
-        angles: Option<(&Rope, &(Vec<f32>, Vec<f32>))>,
-    ) {
+    fn place(&self, row: usize, heads: &mut [f32], norm: Option<&[f32]>, angles: Option<Angles<'_>>) {
         if let Some(norm) = norm {
             vector::rms_norm_in_place(self.isa, heads, norm, self.architecture.epsilon);
         }
@@ -297,6 +291,9 @@ impl Decoder {
         }
     }
 }
+
+/// A rotation, with the cosines and sines of the batch's positions.
+type Angles<'a> = (&'a Rope, &'a (Vec<f32>, Vec<f32>));
 
 /// The buffers that attention works with.
 pub(super) struct AttentionBuffers<'a> {

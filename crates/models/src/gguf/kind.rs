@@ -102,7 +102,7 @@ impl GgmlType {
     /// Bytes of a row of `columns` elements; `None` where rows of this length cannot be stored or are too long.
     pub fn row_bytes(self, columns: usize) -> Option<usize> {
         let (_, _, elements, bytes) = *self.row();
-        (columns % elements == 0).then_some(columns / elements)?.checked_mul(bytes)
+        columns.is_multiple_of(elements).then_some(columns / elements)?.checked_mul(bytes)
     }
 
     fn row(self) -> &'static (GgmlType, u32, usize, usize) {

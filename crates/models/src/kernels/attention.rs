@@ -8,6 +8,8 @@
 //! Keys of a page lie as `[position / 16][dimension][position % 16]` so that lanes are positions, values as
 //! `[position][dimension]` so that lanes are dimensions; both in half precision.
 
+#![expect(clippy::needless_range_loop, reason = "several arrays are walked in step")]
+
 use super::isa::Kernel;
 use super::lanes::Lanes;
 use super::math;

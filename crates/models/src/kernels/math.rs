@@ -66,7 +66,7 @@ pub(crate) unsafe fn gelu<L: Lanes>(x: L::F) -> L::F {
     // SAFETY: the caller's.
     unsafe {
         let cubic = L::mul(L::mul(L::mul(x, x), x), L::splat(0.044_715));
-        let inner = L::mul(L::add(x, cubic), L::splat(1.595_769_1));
+        let inner = L::mul(L::add(x, cubic), L::splat(1.595_769));
         L::mul(x, sigmoid::<L>(inner))
     }
 }

@@ -4,6 +4,8 @@
 //! the batch, the instruction set and the thread that computes it: blocks of 32 columns in order, each an exact
 //! integer dot product, scaled and added with one rounding.
 
+#![expect(clippy::needless_range_loop, reason = "several arrays are walked in step")]
+
 use super::activations::Activations;
 use super::blocks::BLOCK;
 use super::isa::Kernel;

@@ -55,7 +55,10 @@ impl Bpe {
     }
 }
 
-fn read_merges(gguf: &Gguf, vocabulary: &Vocabulary<'_>) -> Result<HashMap<(u32, u32), (u32, u32)>, Error> {
+/// Of a pair of tokens: the rank of its merge, and the token that it becomes.
+type Merges = HashMap<(u32, u32), (u32, u32)>;
+
+fn read_merges(gguf: &Gguf, vocabulary: &Vocabulary<'_>) -> Result<Merges, Error> {
     let key = "tokenizer.ggml.merges";
     let lines = gguf.strings(key)?.ok_or_else(|| Error::MissingKey { key: key.to_owned() })?;
     if lines.len() >= 1 << 24 {

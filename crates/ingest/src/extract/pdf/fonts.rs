@@ -20,8 +20,11 @@ pub(super) struct Fonts<'a> {
     programs: FontResolverFn,
     cmaps: CMapResolverFn,
     /// By where the font's dictionary stands in the file.
-    faces: RefCell<HashMap<(usize, usize), Option<Rc<Face<'a>>>>>,
+    faces: RefCell<Faces<'a>>,
 }
+
+/// `None` for a font that cannot be used.
+type Faces<'a> = HashMap<(usize, usize), Option<Rc<Face<'a>>>>;
 
 impl<'a> Fonts<'a> {
     pub fn new() -> Fonts<'a> {

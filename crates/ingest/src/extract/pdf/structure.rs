@@ -87,9 +87,7 @@ pub(super) fn hidden_layers(catalog: &Dict) -> Vec<u32> {
         let list = dict.get::<Array>(key);
         list.iter()
             .flat_map(|list| list.raw_iter())
-            .filter_map(|item| {
-                item.as_obj_ref().and_then(|reference| u32::try_from(reference.obj_number).ok())
-            })
+            .filter_map(|item| item.as_obj_ref().map(|reference| reference.obj_number))
             .collect()
     };
     if initial.get::<Name>(b"BaseState").is_some_and(|state| state.as_str() == "OFF") {
