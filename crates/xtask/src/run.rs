@@ -91,7 +91,9 @@ impl Step {
 
 /// The checkout's top folder.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
+    // Cargo says where it runs this; what was compiled in may be another checkout that shares the target directory.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Where the build puts the `carrel` binary.
