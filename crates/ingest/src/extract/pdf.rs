@@ -87,7 +87,7 @@ pub(super) fn read(source: &Source) -> Reading {
         }
     }
     // A key that opens nothing is not always noticed when the file is opened.
-    if draft.is_bare() && source.bytes.windows(8).any(|window| window == b"/Encrypt") {
+    if draft.is_bare() && !scanned && source.bytes.windows(8).any(|window| window == b"/Encrypt") {
         return Err(Outcome::Encrypted);
     }
     if only_scanned && draft.is_bare() {
