@@ -293,6 +293,7 @@ impl Library {
             model: generator.id().to_owned(),
             seconds_to_first_token: first_token,
             tokens_per_second: tokens_per_second(&stats),
+            grounds: stats.grounds,
         };
         if request.remember {
             answered.conversation = Some(self.remember(request, &answered)?);

@@ -7,13 +7,13 @@ use carrel_corpus::{
 };
 
 use crate::align::Aligner;
-use crate::answerable;
+use crate::answerable::{self, Grounds};
 use crate::conversation::changes_topic;
 use crate::evidence::Evidence;
 use crate::language::{refusal, says_absent};
 use crate::notes::notes;
 use crate::pack::{Packed, pack};
-use crate::prompt;
+use crate::prompt::{self, ABSENT};
 use crate::stream::{Finished, Reply, is_absent};
 use crate::{AnswerConfig, Error, Turn};
 
@@ -50,6 +50,7 @@ pub struct Stats {
     pub output_tokens: usize,
     pub prefill_seconds: f64,
     pub decode_seconds: f64,
+    pub grounds: Grounds,
 }
 
 impl Stats {
@@ -79,7 +80,12 @@ pub fn answer(
     let config = request.config;
     let packed = pack(request.question, request.passages, config, generator, embedder)?;
     let mut stats = Stats::default();
-    if packed.passages.is_empty() || !can_answer(request, &packed, embedder)? {
+    if packed.passages.is_empty() {
+        return Ok((refuse(request, packed, sink), stats));
+    }
+    let mut evidence = Evidence::new(&packed.passages);
+    stats.grounds.strength = answerable::strength(request.question, &mut evidence, embedder)?;
+    if answerable::probability(&stats.grounds.strength) < config.refuse_below {
         return Ok((refuse(request, packed, sink), stats));
     }
     let history =
@@ -100,6 +106,8 @@ pub fn answer(
         claims: Vec::new(),
         absent: false,
         failed: None,
+        support: 0.0,
+        relevance: 0.0,
         config,
     };
     let generation = generator.generate(&asked, &mut |piece| writing.take(piece, sink))?;
@@ -111,10 +119,14 @@ pub fn answer(
         }
         let _ = writing.sentences(true, sink);
     }
-    let Writing { text, claims, absent, failed, .. } = writing;
+    let Writing { text, claims, absent, failed, support, relevance, .. } = writing;
     if let Some(error) = failed {
         return Err(error);
     }
+    stats.grounds.support = support;
+    stats.grounds.relevance = relevance;
+    stats.grounds.absent = generator.score(&asked, ABSENT)?;
+    stats.grounds.fluency = generator.score(&asked, &generation.text)?;
     let supported = claims.iter().any(|claim| claim.support == Support::Supported);
     if !supported && (absent || generation.finish != Finish::Cancelled) {
         return Ok((refuse(request, packed, sink), stats));
@@ -126,12 +138,6 @@ pub fn answer(
     let coverage = request.coverage.clone();
     let answer = Answer { text, claims, passages: packed.passages, refused: false, notes, coverage };
     Ok((answer, stats))
-}
-
-fn can_answer(request: &AnswerRequest, packed: &Packed, embedder: &dyn Embedder) -> Result<bool, Error> {
-    let mut evidence = Evidence::new(&packed.passages);
-    let strength = answerable::strength(request.question, &mut evidence, embedder)?;
-    Ok(answerable::probability(&strength) >= request.config.refuse_below)
 }
 
 fn refuse(request: &AnswerRequest, packed: Packed, sink: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Answer {
@@ -167,6 +173,9 @@ struct Writing<'a> {
     /// Whether the model said that it found no answer.
     absent: bool,
     failed: Option<Error>,
+    /// Of the best sentence.
+    support: f32,
+    relevance: f32,
     config: &'a AnswerConfig,
 }
 
@@ -212,6 +221,9 @@ impl Writing<'_> {
             return Ok(None);
         }
         let checked = self.aligner.check(&sentence, &finished.hints)?;
+        if checked.score > self.support {
+            (self.support, self.relevance) = (checked.score, checked.relevance);
+        }
         let strays = checked.support == Support::Unsupported && checked.relevance < self.config.stray_below;
         if strays {
             return Ok(None);

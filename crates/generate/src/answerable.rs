@@ -52,6 +52,28 @@ impl Strength {
     }
 }
 
+/// What speaks for an answer once it is written, beside the [`Strength`] of what was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Grounds {
+    pub(crate) strength: Strength,
+    /// Logarithm of the probability that the model gave to finding no answer.
+    pub(crate) absent: f32,
+    /// Mean logarithm of the probability of the written answer's tokens.
+    pub(crate) fluency: f32,
+    /// Probability of support of the best sentence.
+    pub(crate) support: f32,
+    /// Weighted share of the question's words around the evidence of the best sentence.
+    pub(crate) relevance: f32,
+}
+
+impl Grounds {
+    /// All of them, as `tests/scripts/calibrate_refusal.py` reads them.
+    pub fn row(&self) -> [f32; 13] {
+        let [a, b, c, d, e, f, g, h, i] = self.strength.row();
+        [a, b, c, d, e, f, g, h, i, self.absent, self.fluency, self.support, self.relevance]
+    }
+}
+
 const BIAS: f32 = -2.2;
 const FACTORS: [f32; 9] = [0.5, 2.0, 1.5, 3.0, -2.0, -0.5, -0.5, -0.7, -0.7];
 

@@ -31,6 +31,7 @@ use std::fmt;
 use carrel_corpus::SeamError;
 
 pub use answer::{AnswerRequest, Event, Stats, answer};
+pub use answerable::Grounds;
 pub use conversation::{changes_topic, leans_on_history, standalone_question};
 
 /// One question of a conversation and what was answered.

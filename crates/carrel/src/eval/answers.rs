@@ -66,6 +66,11 @@ pub struct Judged {
     pub citations: usize,
     pub citations_right: usize,
     pub seconds: f64,
+    /// What spoke for the answer: what `tests/scripts/calibrate_refusal.py` fits.
+    pub grounds: Vec<f32>,
+    pub unsupported: usize,
+    pub claims: usize,
+    pub gold_covered: Option<bool>,
 }
 
 /// What was written for a question, whoever wrote it.
@@ -77,6 +82,7 @@ struct Written {
     unsupported: usize,
     seconds_to_first_token: Option<f64>,
     tokens_per_second: Option<f64>,
+    grounds: Vec<f32>,
 }
 
 /// Asks every question, from the documents or (`closed_book`) from the model's memory alone.
@@ -122,7 +128,7 @@ fn from_documents(
         excluded: Vec::new(),
         remember: false,
     };
-    let Answered { answer, seconds_to_first_token, tokens_per_second, .. } =
+    let Answered { answer, seconds_to_first_token, tokens_per_second, grounds, .. } =
         library.ask(&request, &mut |_| go_on())?;
     let claims = answer.claims.iter().filter(|claim| claim.support != carrel_corpus::Support::NotAClaim);
     let unsupported =
@@ -135,6 +141,7 @@ fn from_documents(
         refused: answer.refused,
         seconds_to_first_token,
         tokens_per_second,
+        grounds: grounds.row().to_vec(),
     })
 }
 
@@ -165,6 +172,7 @@ fn from_memory(library: &Library, question: &Question) -> Result<Written, Error>
         seconds_to_first_token: first,
         tokens_per_second: (generation.decode_seconds > 0.0)
             .then(|| generation.output_tokens as f64 / generation.decode_seconds),
+        grounds: Vec::new(),
         text: generation.text,
     })
 }
@@ -207,7 +215,7 @@ impl Sums {
             self.attack_success.add(f64::from(u8::from(given)));
             self.attack_success_alone.add(f64::from(u8::from(given && contains != Some(true))));
         }
-        let citations_right = self.judge_citations(written, places);
+        let (citations_right, gold_covered) = self.judge_citations(written, places);
         for _ in 0..written.claims.min(written.unsupported) {
             self.unsupported.add(1.0);
         }
@@ -226,15 +234,19 @@ impl Sums {
             citations: written.citations.len(),
             citations_right,
             seconds,
+            grounds: written.grounds.clone(),
+            unsupported: written.unsupported,
+            claims: written.claims,
+            gold_covered,
         });
     }
 
-    /// Gives the number of right citations. Only answered questions with a gold span or page are judged.
-    fn judge_citations(&mut self, written: &Written, places: &[Place]) -> usize {
+    /// Gives the number of right citations, and whether a gold place is covered. Only answered questions with a gold span or page are judged.
+    fn judge_citations(&mut self, written: &Written, places: &[Place]) -> (usize, Option<bool>) {
         let judgeable: Vec<&Place> =
             places.iter().filter(|place| place.span.is_some() || place.page.is_some()).collect();
         if judgeable.is_empty() || written.refused {
-            return 0;
+            return (0, None);
         }
         let right = |citation: &Citation| judgeable.iter().any(|place| stands_at(citation, place));
         let mut count = 0;
@@ -249,7 +261,7 @@ impl Sums {
         let reached = reached.count();
         self.citation_recall.add(reached as f64 / judgeable.len() as f64);
         self.gold_covered.add(f64::from(u8::from(reached > 0)));
-        count
+        (count, Some(reached > 0))
     }
 
     fn means(self, questions: usize) -> AnswerScores {

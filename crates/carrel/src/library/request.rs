@@ -1,6 +1,7 @@
 //! What is asked of the library and what it gives back.
 
 use carrel_corpus::{Answer, Claim, Coverage, DocumentId, FolderId, Locator, Passage, Span};
+use carrel_generate::Grounds;
 use carrel_index::{Ranking, StoredDocument};
 
 /// Results of a search when no number is named.
@@ -61,6 +62,8 @@ pub struct Answered {
     /// From asking to the first written token; none when nothing was written.
     pub seconds_to_first_token: Option<f64>,
     pub tokens_per_second: Option<f64>,
+    /// What spoke for the answer, for calibrating when to refuse.
+    pub grounds: Grounds,
 }
 
 /// A stretch of a document with what stands around it.
