@@ -121,6 +121,10 @@ fn by_signature(bytes: &[u8]) -> Option<Kind> {
     if find(head, b"%PDF-").is_some() {
         return Some(Kind::Pdf);
     }
+    // A file whose header is garbled still has the end of one.
+    if starts(b"%") && find(&bytes[bytes.len().saturating_sub(1024)..], b"startxref").is_some() {
+        return Some(Kind::Pdf);
+    }
     if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") || starts(b"PK00PK\x03\x04") {
         return Some(container::zip(bytes));
     }
@@ -176,6 +180,7 @@ mod tests {
     #[test]
     fn content_decides_whatever_the_name() {
         check("notes.txt", b"%PDF-1.4\n", Kind::Pdf);
+        check("garbled", b"%\xff\xfe\n1 0 obj\n<<>>\nendobj\nstartxref\n9\n%%EOF", Kind::Pdf);
         check("report.pdf", b"{\\rtf1 hello}", Kind::Rtf);
         check("data.bin", b"<!DOCTYPE html><p>x", Kind::Html);
         check("letter", b"From: a@b.c\r\nTo: d@e.f\r\nSubject: x\r\n\r\nhello", Kind::Mail);

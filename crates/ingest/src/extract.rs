@@ -10,6 +10,7 @@ mod csv;
 mod dates;
 mod draft;
 mod ebook;
+mod fields;
 mod html;
 mod legacy;
 mod mail;

@@ -6,6 +6,9 @@ use carrel_corpus::{Block, BlockKind, Document, Locator, Outcome, Span};
 use super::stem;
 use crate::limits::readable_bytes;
 
+/// Most addresses that are kept of one file.
+const LINKS: usize = 1_000;
+
 /// A document under construction.
 pub(crate) struct Draft {
     pub title: Option<String>,
@@ -18,6 +21,8 @@ pub(crate) struct Draft {
     blocks: Vec<Block>,
     members: Vec<(String, Document)>,
     missing: Vec<String>,
+    /// Addresses that the file leads to.
+    links: Vec<String>,
     budget: usize,
     members_text: usize,
     full: bool,
@@ -35,6 +40,7 @@ impl Draft {
             blocks: Vec::new(),
             members: Vec::new(),
             missing: Vec::new(),
+            links: Vec::new(),
             budget,
             members_text: 0,
             full: false,
@@ -130,6 +136,18 @@ impl Draft {
         }
     }
 
+    /// Notes an address that the file leads to: it is said at the end, unless the text already says it.
+    pub fn link(&mut self, address: &str) {
+        let address = address.trim();
+        let address = address.strip_prefix("mailto:").unwrap_or(address);
+        let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+        let inner = matches!(scheme.as_str(), "file" | "javascript" | "data" | "cid" | "about");
+        let known = self.links.iter().any(|link| link == address);
+        if !inner && !known && address.len() > 3 && !address.starts_with('#') && self.links.len() < LINKS {
+            self.links.push(address.to_owned());
+        }
+    }
+
     /// Adds a member that has been read.
     pub fn take_member(&mut self, name: String, document: Document) {
         self.members_text += text_bytes(&document);
@@ -145,11 +163,15 @@ impl Draft {
             self.take_member(name, member);
         }
         self.missing.extend(other.missing);
+        other.links.iter().for_each(|link| self.link(link));
         self.full |= other.full;
     }
 
     /// The finished document; its outcome follows from what is in it and what is missing.
     pub fn finish(mut self, name: &str, media_type: String) -> Document {
+        let unsaid: Vec<String> =
+            self.links.drain(..).filter(|address| !self.text.contains(address.as_str())).collect();
+        self.paragraph(Locator::Part { name: "links".into() }, &unsaid.join("\n"));
         if self.full {
             self.missing.push(format!("text after the first {}", readable_bytes(self.budget as u64)));
         }
@@ -238,6 +260,24 @@ mod tests {
         let document = draft.finish("a.txt", "text/plain".into());
         assert_eq!(document.text, "short");
         assert_eq!(document.outcome.to_string(), "partly read (text after the first 2 KB)");
+    }
+
+    #[test]
+    fn addresses_are_said_once_at_the_end() {
+        let mut draft = Draft::new(2048);
+        draft.paragraph(Locator::Whole, "See http://a.example/x");
+        for address in [
+            "http://a.example/x",
+            "mailto:ada@b.example",
+            "#top",
+            "file:///C:/x.dotm",
+            "mailto:ada@b.example",
+        ] {
+            draft.link(address);
+        }
+        let document = draft.finish("a", String::new());
+        assert_eq!(document.text, "See http://a.example/x\n\nada@b.example");
+        assert_eq!(document.blocks[1].locator.to_string(), "links");
     }
 
     #[test]

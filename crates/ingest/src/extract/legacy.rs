@@ -1,4 +1,9 @@
-//! The binary formats of older Office versions (doc, ppt, pub) and the OLE objects embedded in documents.
+//! The binary formats of older Office versions (doc, ppt, pub), and what is embedded in them.
+
+mod macros;
+mod objects;
+mod slides;
+mod stories;
 
 use std::io::{Cursor, Read};
 
@@ -6,6 +11,12 @@ use carrel_corpus::{BlockKind, Locator, Outcome};
 use undoc::{Block, HeadingLevel, ListType, Paragraph};
 
 use super::{Draft, Reading, Source};
+
+pub(super) use macros::push as push_macros;
+pub(super) use objects::{package, push_embedded, storage_file, unwrap_object};
+
+/// An OLE compound file in memory.
+type Compound<'a> = cfb::CompoundFile<Cursor<&'a [u8]>>;
 
 /// Reads a document or presentation.
 pub(super) fn read(source: &Source) -> Reading {
@@ -45,11 +56,25 @@ pub(super) fn read(source: &Source) -> Reading {
     if slides {
         draft.pages = u32::try_from(document.sections.len()).ok();
     }
-    if draft.is_empty() {
+    if draft.is_empty() && !slides {
         return salvage(source);
     }
-    push_embedded(source, &mut draft);
+    push_beside(source, &mut draft);
     Ok(draft)
+}
+
+/// Adds what stands beside the running text: comments, text boxes, addresses, embedded files, macros.
+fn push_beside(source: &Source, draft: &mut Draft) {
+    let Ok(mut file) = cfb::CompoundFile::open(Cursor::new(source.bytes)) else { return };
+    if let Some(word) = stream(&mut file, "/WordDocument") {
+        let tables = ["/0Table", "/1Table"].map(|path| stream(&mut file, path).unwrap_or_default());
+        stories::push(&word, &tables, draft);
+    }
+    if let Some(records) = stream(&mut file, "/PowerPoint Document") {
+        slides::push_beside(source, &records, draft);
+    }
+    push_embedded(source, draft);
+    push_macros(source.bytes, draft);
 }
 
 fn push_block(draft: &mut Draft, block: &Block, place: &mut impl FnMut() -> Locator) {
@@ -122,18 +147,23 @@ fn salvage(source: &Source) -> Reading {
     let mut file = cfb::CompoundFile::open(Cursor::new(source.bytes))
         .map_err(|_| Outcome::Failed { reason: "damaged file".into() })?;
     let mut draft = source.draft();
+    if let Some(records) = stream(&mut file, "/PowerPoint Document") {
+        slides::push_texts(&records, &mut draft);
+    }
     for path in ["/WordDocument", "/PowerPoint Document"] {
         let Some(bytes) = stream(&mut file, path) else { continue };
         if path == "/WordDocument" && bytes.get(11).is_some_and(|flags| flags & 1 == 1) {
             return Err(Outcome::Encrypted);
         }
-        for run in text_runs(&bytes) {
+        let runs = if draft.is_empty() { text_runs(&bytes) } else { Vec::new() };
+        for run in runs {
             draft.paragraph(Locator::Whole, &run);
         }
     }
     if !draft.is_empty() {
         draft.lack("damaged: text without its order and layout");
     }
+    push_beside(source, &mut draft);
     Ok(draft)
 }
 
@@ -151,7 +181,7 @@ pub(super) fn read_publisher(source: &Source) -> Reading {
     Ok(draft)
 }
 
-fn stream(file: &mut cfb::CompoundFile<Cursor<&[u8]>>, path: &str) -> Option<Vec<u8>> {
+fn stream(file: &mut Compound, path: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     file.open_stream(path).ok()?.take(256 << 20).read_to_end(&mut bytes).ok()?;
     Some(bytes)
@@ -196,74 +226,9 @@ fn wide_runs(bytes: &[u8], shortest: usize) -> Vec<String> {
     runs
 }
 
-/// Adds the objects embedded in a document.
-fn push_embedded(source: &Source, draft: &mut Draft) {
-    let Ok(mut file) = cfb::CompoundFile::open(Cursor::new(source.bytes)) else { return };
-    let objects: Vec<String> = file
-        .walk()
-        .filter(|entry| {
-            entry.is_stream() && (entry.name() == "\u{1}Ole10Native" || entry.name() == "Package")
-        })
-        .map(|entry| entry.path().to_string_lossy().into_owned())
-        .collect();
-    for path in objects {
-        let Some(bytes) = stream(&mut file, &path) else { continue };
-        let more = match path.ends_with("Package") {
-            true => source.member(draft, "embedded", &bytes),
-            false => match native(&bytes) {
-                Some((name, content)) => source.member(draft, &name, &content),
-                None => true,
-            },
-        };
-        if !more {
-            return;
-        }
-    }
-}
-
-/// The file inside an OLE object, with its name where it has one; `None` where the bytes are no such object.
-pub(super) fn unwrap_object(bytes: &[u8]) -> Option<(Option<String>, Vec<u8>)> {
-    let mut file = cfb::CompoundFile::open(Cursor::new(bytes)).ok()?;
-    if let Some(native_stream) = stream(&mut file, "/\u{1}Ole10Native") {
-        return native(&native_stream).map(|(name, content)| (Some(name), content));
-    }
-    ["/Package", "/CONTENTS"].iter().find_map(|path| stream(&mut file, path)).map(|content| (None, content))
-}
-
-/// The name and content of a packaged file ([MS-OLEDS] OLENativeStream).
-fn native(bytes: &[u8]) -> Option<(String, Vec<u8>)> {
-    let mut at = 6;
-    let text = |at: &mut usize| {
-        let rest = bytes.get(*at..)?;
-        let end = rest.iter().position(|&byte| byte == 0)?;
-        *at += end + 1;
-        Some(String::from_utf8_lossy(&rest[..end]).into_owned())
-    };
-    let label = text(&mut at)?;
-    text(&mut at)?;
-    at += 4;
-    let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize);
-    at = at.checked_add(4)?.checked_add(number(at)?)?;
-    let size = number(at)?;
-    let content = bytes.get(at + 4..)?;
-    let name = if label.is_empty() { "embedded".to_owned() } else { label };
-    Some((name, content[..size.min(content.len())].to_vec()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_packaged_file_is_unwrapped() {
-        let mut object = vec![0, 0, 0, 0, 2, 0];
-        object.extend_from_slice(b"note.txt\0C:\\note.txt\0\0\0\x03\0");
-        object.extend_from_slice(&3u32.to_le_bytes());
-        object.extend_from_slice(b"C:\0");
-        object.extend_from_slice(&5u32.to_le_bytes());
-        object.extend_from_slice(b"hello rest");
-        assert_eq!(native(&object), Some(("note.txt".into(), b"hello".to_vec())));
-    }
 
     #[test]
     fn runs_of_text_are_found_in_noise() {

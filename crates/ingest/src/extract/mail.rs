@@ -3,6 +3,7 @@
 
 mod outlook;
 
+use std::collections::HashSet;
 use std::io::BufReader;
 
 use carrel_corpus::{BlockKind, Locator, Outcome};
@@ -122,9 +123,13 @@ fn push_bodies(message: &Message, locator: &Locator, draft: &mut Draft) {
             Some(PartType::Text(text)) if words(text) > words(body.text()) * 2 => {
                 push_plain(text, locator, draft);
             }
-            _ => {
+            plain => {
+                let other =
+                    plain.and_then(|body| if let PartType::Text(text) = body { Some(text) } else { None });
+                let unsaid = other.filter(|text| !is_said(text, body.text()));
                 body.title = None;
                 draft.append(body);
+                unsaid.iter().for_each(|text| push_plain(text, locator, draft));
             }
         }
     }
@@ -135,6 +140,13 @@ fn pairs(message: &Message) -> Vec<(Option<u32>, Option<u32>)> {
     let longest = message.text_body.len().max(message.html_body.len());
     let at = |list: &[u32], index: usize| list.get(index).copied();
     (0..longest).map(|index| (at(&message.text_body, index), at(&message.html_body, index))).collect()
+}
+
+/// Whether a page has most of the words of the plain text beside it, as it should.
+fn is_said(plain: &str, page: &str) -> bool {
+    let known: HashSet<&str> = page.split_whitespace().collect();
+    let said = plain.split_whitespace().filter(|word| known.contains(word)).count();
+    said * 2 >= words(plain)
 }
 
 fn words(text: &str) -> usize {
@@ -213,6 +225,21 @@ mod tests {
         );
         assert_eq!(document.members[0].0, "due.csv");
         assert_eq!(document.members[0].1.text, "what | when\nrent | monthly");
+    }
+
+    #[test]
+    fn a_text_that_the_page_does_not_repeat_is_read_too() {
+        let message = |plain: &str| {
+            format!(
+                "Subject: Rent\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\n\
+                 Content-Type: text/plain\r\n\r\n{plain}\r\n--x\r\nContent-Type: text/html\r\n\r\n\
+                 <p>The rent is due today.</p>\r\n--x--\r\n"
+            )
+        };
+        let same = read("a.eml", message("The rent is due today.").as_bytes());
+        assert_eq!(same.text.matches("due").count(), 1);
+        let other = read("a.eml", message("Please call the landlord").as_bytes());
+        assert!(other.text.contains("due today") && other.text.contains("call the landlord"));
     }
 
     #[test]

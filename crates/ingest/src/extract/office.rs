@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
-use carrel_corpus::{BlockKind, Locator, Outcome};
+use carrel_corpus::{Locator, Outcome};
 
 use super::draft::one_line;
-use super::xml::{Node, Walk};
+use super::xml::{Element, Node, Walk};
 use super::{Draft, Reading, Source, dates};
 use crate::detect::decode;
 
@@ -124,6 +124,24 @@ impl<'a> Package<'a> {
             .collect()
     }
 
+    /// Notes every address outside the package that one of its parts leads to.
+    pub fn push_links(&mut self, draft: &mut Draft) {
+        for name in self.names().iter().filter(|name| name.ends_with(".rels")) {
+            let part = name.replace("_rels/", "");
+            let relations = self.relations(part.trim_end_matches(".rels"));
+            relations.iter().filter(|relation| relation.external).for_each(|link| draft.link(&link.target));
+        }
+    }
+
+    /// Adds the modules of macros: nobody who reads the document sees them.
+    pub fn push_macros(&mut self, draft: &mut Draft) {
+        for name in self.names().iter().filter(|name| name.ends_with("vbaproject.bin")) {
+            if let Some(bytes) = self.read(name) {
+                super::legacy::push_macros(&bytes, draft);
+            }
+        }
+    }
+
     /// Fills in the title and date that the core properties state.
     pub fn core_properties(&mut self, draft: &mut Draft) {
         let relation = self.relations("").into_iter().find(|relation| relation.kind == "core-properties");
@@ -174,7 +192,7 @@ pub(super) fn drawing_text(xml: &str) -> String {
             Node::Open(element) => taking = matches!(element.name(), "t" | "v"),
             Node::Close(name) => {
                 taking = false;
-                if matches!(name.as_str(), "p" | "v" | "pt") && !text.ends_with('\n') {
+                if matches!(name.as_str(), "p" | "v" | "pt" | "si") && !text.ends_with('\n') {
                     text.push('\n');
                 }
             }
@@ -183,6 +201,13 @@ pub(super) fn drawing_text(xml: &str) -> String {
         }
     }
     text
+}
+
+/// What a picture shows, where its author said so in words rather than with the name of a file.
+pub(super) fn alternative_text(element: &Element) -> Option<String> {
+    let text = element.attribute("descr")?;
+    let words = text.split_whitespace().count();
+    (words > 1 && !text.contains("://") && !text.contains(":\\")).then(|| one_line(&text))
 }
 
 /// Adds charts, diagrams, comments and embedded files that a part leads to.
@@ -203,7 +228,9 @@ pub(super) fn push_related(
             "package" | "oleObject" => {
                 if let Some(bytes) = package.read(&relation.target) {
                     let name = relation.target.rsplit('/').next().unwrap_or("embedded").to_owned();
-                    embedded(source, draft, &name, &bytes);
+                    if !embedded(source, draft, &name, &bytes) {
+                        return;
+                    }
                 }
             }
             _ => {}
@@ -211,57 +238,13 @@ pub(super) fn push_related(
     }
 }
 
-/// Adds an embedded file as a member, unwrapping the OLE package it may be in.
-pub(super) fn embedded(source: &Source, draft: &mut Draft, name: &str, bytes: &[u8]) {
+/// Adds an embedded file as a member, unwrapping the OLE package it may be in. Returns whether more members may
+/// follow.
+pub(super) fn embedded(source: &Source, draft: &mut Draft, name: &str, bytes: &[u8]) -> bool {
     if let Some((inner_name, inner)) = super::legacy::unwrap_object(bytes) {
-        source.member(draft, inner_name.as_deref().unwrap_or(name), &inner);
-    } else if !bytes.is_empty() {
-        source.member(draft, name, bytes);
+        return source.member(draft, inner_name.as_deref().unwrap_or(name), &inner);
     }
-}
-
-/// Adds what a workbook has outside its cells: comments, text boxes, charts, and headers and footers.
-pub(super) fn push_workbook_extras(bytes: &[u8], draft: &mut Draft) {
-    let Ok(mut package) = Package::open(bytes) else { return };
-    for name in package.names() {
-        let file = name.rsplit('/').next().unwrap_or(&name).to_owned();
-        let label = match name.as_str() {
-            name if name.starts_with("xl/comments") || name.starts_with("xl/threadedcomments/") => "comments",
-            name if name.starts_with("xl/drawings/") && file.starts_with("drawing") => "drawing",
-            name if name.starts_with("xl/charts/chart") => "chart",
-            name if name.starts_with("xl/diagrams/data") => "diagram",
-            _ => continue,
-        };
-        if !file.ends_with(".xml") {
-            continue;
-        }
-        let Some(xml) = package.text(&name) else { continue };
-        let text = if label == "comments" { comment_text(&xml) } else { drawing_text(&xml) };
-        let digits: String = file.chars().filter(char::is_ascii_digit).collect();
-        let locator = Locator::Part { name: format!("{label} {digits}").trim().to_owned() };
-        draft.push(BlockKind::Paragraph, locator, &text);
-    }
-}
-
-/// Comments of a sheet, one a line, each with the cell it belongs to.
-fn comment_text(xml: &str) -> String {
-    let mut text = String::new();
-    let mut taking = false;
-    for node in Walk::new(xml) {
-        match node {
-            Node::Open(element) => {
-                taking = matches!(element.name(), "t" | "text");
-                if matches!(element.name(), "comment" | "threadedComment") {
-                    let cell = element.attribute("ref").unwrap_or_default();
-                    text.push_str(&format!("\n{cell}: "));
-                }
-            }
-            Node::Close(_) => taking = false,
-            Node::Text(piece) if taking => text.push_str(&piece.replace('\n', " ")),
-            Node::Text(_) => {}
-        }
-    }
-    text
+    bytes.is_empty() || source.member(draft, name, bytes)
 }
 
 /// Reads an XPS document: the strings of the glyphs of each page.

@@ -8,7 +8,7 @@ use carrel_corpus::{BlockKind, Locator, Outcome};
 use super::draft::{one_line, table_text};
 use super::office::Package;
 use super::xml::{Element, Node, Walk};
-use super::{Draft, Reading, Source, dates};
+use super::{Draft, Reading, Source, dates, office};
 use crate::detect::decode;
 
 /// Reads a package.
@@ -28,18 +28,104 @@ pub(super) fn read(source: &Source) -> Reading {
         read_meta(&meta, &mut draft);
     }
     Reader::new(&mut draft).read(&content);
+    push_beside(source, &mut package, &mut draft);
+    Ok(draft)
+}
+
+/// Adds what a package has beside its content: master pages, charts and other objects, macros.
+fn push_beside(source: &Source, package: &mut Package, draft: &mut Draft) {
     if let Some(styles) = package.text("styles.xml") {
-        push_margins(&styles, &mut draft);
+        push_margins(&styles, draft);
     }
     for name in package.names() {
-        if name.starts_with("object")
-            && name.ends_with("/content.xml")
-            && let Some(xml) = package.text(&name)
-        {
-            Reader::new(&mut draft).read(&xml);
+        let folder = name.split('/').next().unwrap_or_default();
+        match (folder, name.ends_with("/content.xml")) {
+            (folder, true) if folder.starts_with("object") => {
+                if let Some(xml) = package.text(&name) {
+                    Reader::new(draft).read(&xml);
+                }
+            }
+            (folder, false) if folder.starts_with("object") && !name.contains('/') => {
+                let more =
+                    package.read(&name).is_none_or(|bytes| office::embedded(source, draft, &name, &bytes));
+                if !more {
+                    return;
+                }
+            }
+            ("basic", _) if !name.ends_with("script-lb.xml") && !name.ends_with("script-lc.xml") => {
+                if let Some(xml) = package.text(&name) {
+                    push_macros(&xml, draft);
+                }
+            }
+            _ => {}
         }
     }
-    Ok(draft)
+}
+
+/// Adds the modules of macros: nobody who reads the document sees them.
+fn push_macros(xml: &str, draft: &mut Draft) {
+    let (mut name, mut text, mut inside) = (String::new(), String::new(), false);
+    for node in Walk::new(xml) {
+        match node {
+            Node::Open(element) if element.name() == "module" => {
+                name = element.attribute("name").unwrap_or_default();
+                inside = true;
+            }
+            Node::Open(element) => inside |= element.name() == "source-code",
+            Node::Text(piece) if inside => text.push_str(&piece),
+            Node::Text(_) => {}
+            Node::Close(_) => {
+                if std::mem::take(&mut inside) {
+                    let locator = Locator::Part { name: format!("macro {name}").trim_end().to_owned() };
+                    draft.push(BlockKind::Hidden, locator, &std::mem::take(&mut text));
+                }
+            }
+        }
+    }
+}
+
+/// Adds what a packaged workbook has outside its cells: comments, text boxes, charts, page headers and footers,
+/// macros.
+pub(super) fn push_workbook_extras(source: &Source, draft: &mut Draft) {
+    let Ok(mut package) = Package::open(source.bytes) else { return };
+    if let Some(content) = package.text("content.xml") {
+        push_shapes(&content, draft);
+    }
+    push_beside(source, &mut package, draft);
+}
+
+/// Adds the paragraphs of a sheet that are no cell's value: those of comments and drawings.
+fn push_shapes(content: &str, draft: &mut Draft) {
+    let (mut table, mut text) = (String::new(), String::new());
+    let mut inside: Vec<String> = Vec::new();
+    for node in Walk::new(content) {
+        match node {
+            Node::Open(element) => match element.name() {
+                "table" => table = element.attribute("name").unwrap_or_default(),
+                "a" => element.attribute("href").iter().for_each(|address| draft.link(address)),
+                name @ ("annotation" | "text-box" | "custom-shape") => inside.push(name.to_owned()),
+                "date" | "creator" if !inside.is_empty() => inside.push(element.name().to_owned()),
+                _ => {}
+            },
+            Node::Text(piece) => match inside.last().map(String::as_str) {
+                None | Some("date" | "creator") => {}
+                Some(_) => text.push_str(&piece),
+            },
+            Node::Close(name) => {
+                if name == "p" && !inside.is_empty() {
+                    text.push('\n');
+                }
+                if inside.last() == Some(&name) {
+                    inside.pop();
+                    let part = if name == "annotation" { "comment" } else { "drawing" };
+                    if inside.is_empty() {
+                        let locator = Locator::Part { name: format!("{table} {part}") };
+                        draft.paragraph(locator, &std::mem::take(&mut text));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Reads a flat file.
@@ -48,6 +134,7 @@ pub(super) fn read_flat(source: &Source) -> Reading {
     let mut draft = source.draft();
     read_meta(&text, &mut draft);
     Reader::new(&mut draft).read(&text);
+    push_macros(&text, &mut draft);
     Ok(draft)
 }
 
@@ -70,22 +157,59 @@ fn read_meta(xml: &str, draft: &mut Draft) {
     }
 }
 
-/// Page headers and footers stand in the master pages.
+/// Page headers and footers stand in the master pages, as does what every slide shows. Placeholders there, which have
+/// a class, only say where something else goes.
 fn push_margins(styles: &str, draft: &mut Draft) {
     let mut text = String::new();
-    let mut inside = 0usize;
+    let (mut inside, mut filling) = (0usize, 0usize);
+    let mut seen = HashSet::new();
     for node in Walk::new(styles) {
         match node {
-            Node::Open(element) if matches!(element.name(), "header" | "footer") => inside += 1,
-            Node::Text(piece) if inside > 0 => text.push_str(&piece),
-            Node::Close(name) if matches!(name.as_str(), "header" | "footer") => {
+            Node::Open(element) if is_margin(element.name()) => inside += 1,
+            Node::Open(element) if element.name() == "frame" => {
+                inside += usize::from(inside > 0 || element.attribute("class").is_none());
+            }
+            Node::Open(element) if is_field(element.name()) => filling += 1,
+            Node::Close(name) if is_field(&name) => filling = filling.saturating_sub(1),
+            Node::Text(piece) if inside > 0 && filling == 0 => text.push_str(&piece),
+            Node::Close(name) if is_margin(&name) || name == "frame" => {
                 inside = inside.saturating_sub(1);
-                draft.paragraph(Locator::Part { name: format!("page {name}") }, &std::mem::take(&mut text));
+                let text = std::mem::take(&mut text);
+                let number = matches!(text.trim(), "Page" | "Page /");
+                if text.contains(char::is_alphanumeric) && !number && seen.insert(text.clone()) {
+                    let part = match name.split_once('-').map_or(name.as_str(), |(part, _)| part) {
+                        part @ ("header" | "footer") => format!("page {part}"),
+                        _ => "master page".to_owned(),
+                    };
+                    draft.paragraph(Locator::Part { name: part }, &text);
+                }
             }
             Node::Close(name) if inside > 0 && name == "p" => text.push('\n'),
             _ => {}
         }
     }
+}
+
+/// What is filled in when the page is shown; the file has only a specimen of it.
+fn is_field(name: &str) -> bool {
+    matches!(
+        name,
+        "page-number" | "page-count" | "sheet-name" | "file-name" | "title" | "date" | "time" | "author-name"
+    )
+}
+
+/// Page headers and footers, also those of the first or of left pages.
+fn is_margin(name: &str) -> bool {
+    matches!(
+        name,
+        "header"
+            | "footer"
+            | "header-left"
+            | "footer-left"
+            | "header-first"
+            | "footer-first"
+            | "custom-shape"
+    )
 }
 
 #[derive(Default)]
@@ -105,6 +229,8 @@ struct Reader<'a> {
     slide: u32,
     number: u32,
     skipping: usize,
+    deleted: usize,
+    annotations: usize,
     hidden_styles: HashSet<String>,
     style: String,
 }
@@ -119,6 +245,8 @@ impl<'a> Reader<'a> {
             slide: 0,
             number: 0,
             skipping: 0,
+            deleted: 0,
+            annotations: 0,
             hidden_styles: HashSet::new(),
             style: String::new(),
         }
@@ -150,8 +278,14 @@ impl<'a> Reader<'a> {
 
     fn open(&mut self, element: &Element) {
         match element.name() {
-            "meta" | "tracked-changes" | "binary-data" | "annotation-end" | "scripts" | "settings" => {
-                self.skipping += 1;
+            "annotation" => self.annotations += 1,
+            "date" if self.annotations > 0 => self.skipping += 1,
+            name if is_skipped(name) => self.skipping += 1,
+            // What was deleted under tracked changes.
+            "tracked-changes" => self.deleted += 1,
+            "a" => element.attribute("href").iter().for_each(|address| self.draft.link(address)),
+            "creator" | "footer-decl" | "header-decl" => {
+                self.open.push((BlockKind::Paragraph, String::new()));
             }
             "style" => self.style = element.attribute("name").unwrap_or_default(),
             "text-properties" => {
@@ -167,7 +301,7 @@ impl<'a> Reader<'a> {
             }
             "p" => {
                 let hidden = element.attribute("style-name").is_some_and(|s| self.hidden_styles.contains(&s));
-                let kind = match (hidden, self.lists > 0) {
+                let kind = match (hidden || self.deleted > 0, self.lists > 0) {
                     (true, _) => BlockKind::Hidden,
                     (false, true) => BlockKind::ListItem,
                     (false, false) => BlockKind::Paragraph,
@@ -210,10 +344,11 @@ impl<'a> Reader<'a> {
 
     fn close(&mut self, name: &str) {
         match name {
-            "meta" | "tracked-changes" | "binary-data" | "annotation-end" | "scripts" | "settings" => {
-                self.skipping = self.skipping.saturating_sub(1);
-            }
-            "p" | "h" => {
+            "annotation" => self.annotations = self.annotations.saturating_sub(1),
+            "date" if self.annotations > 0 => self.skipping = self.skipping.saturating_sub(1),
+            name if is_skipped(name) => self.skipping = self.skipping.saturating_sub(1),
+            "tracked-changes" => self.deleted = self.deleted.saturating_sub(1),
+            "p" | "h" | "creator" | "footer-decl" | "header-decl" => {
                 if let Some((kind, text)) = self.open.pop() {
                     self.push(kind, &text);
                 }
@@ -272,6 +407,22 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Elements whose text is not the document's.
+fn is_skipped(name: &str) -> bool {
+    matches!(
+        name,
+        "meta"
+            | "change-info"
+            | "binary-data"
+            | "annotation-end"
+            | "scripts"
+            | "settings"
+            | "note-citation"
+            | "page-number"
+            | "page-count"
+    )
+}
+
 /// Runs of white space in the XML are one space.
 fn collapse(text: &str) -> String {
     let mut collapsed = String::with_capacity(text.len());
@@ -302,6 +453,31 @@ mod tests {
             outline(&read("a.odt", &bytes)),
             "indexed\nHeading(2) @ paragraph 1: Rent\nParagraph @ paragraph 2: Due  monthly\n\
              ListItem @ paragraph 3: one\nTable @ T: A | B"
+        );
+    }
+
+    #[test]
+    fn macros_deletions_and_footers_are_read() {
+        let content = "<office:text><text:tracked-changes><text:changed-region><office:change-info><dc:creator>Ada</dc:creator>\
+            </office:change-info><text:p>old rent</text:p></text:changed-region></text:tracked-changes>\
+            <text:p>Rent <text:a xlink:href=\"http://a.example/\">here</text:a><office:annotation><dc:creator>Bob</dc:creator>\
+            <dc:date>2026-11-24</dc:date><text:p>why?</text:p></office:annotation></text:p></office:text>";
+        let styles = "<style:master-page><style:footer-first><text:p>Firm<text:page-number>1</text:page-number></text:p></style:footer-first>\
+            <draw:frame presentation:class=\"title\"><text:p>Click here</text:p></draw:frame></style:master-page>";
+        let bytes = package(&[
+            ("mimetype", "application/vnd.oasis.opendocument.text"),
+            ("content.xml", content),
+            ("styles.xml", styles),
+            (
+                "Basic/Standard/One.xml",
+                "<script:module script:name=\"One\">Sub Main\nEnd Sub</script:module>",
+            ),
+        ]);
+        assert_eq!(
+            outline(&read("a.odt", &bytes)),
+            "indexed\nHidden @ paragraph 1: old rent\nParagraph @ paragraph 2: Bob\nParagraph @ paragraph 3: why?\n\
+             Paragraph @ paragraph 4: Rent here\nParagraph @ page footer: Firm\nHidden @ macro One: Sub Main\\nEnd Sub\n\
+             Paragraph @ links: http://a.example/"
         );
     }
 

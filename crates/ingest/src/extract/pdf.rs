@@ -154,7 +154,8 @@ fn read_page<'a>(page: &hayro_syntax::page::Page<'a>, fonts: &Fonts<'a>, layers:
     let canvas = content::run(page, fonts, layers);
     let blocks = layout::blocks(&canvas);
     let shown = blocks.iter().any(|block| block.kind != BlockKind::Hidden);
-    let unreadable = canvas.unknown > 20 && canvas.unknown > 2 * canvas.glyphs.len();
+    let none = canvas.glyphs.is_empty() && canvas.images.is_empty() && canvas.unknown > 0;
+    let unreadable = none || canvas.unknown > 20 && canvas.unknown > 2 * canvas.glyphs.len();
     match (shown, unreadable, canvas.images.is_empty()) {
         (_, true, _) => PageReading::Unreadable,
         (true, false, _) => PageReading::Read(blocks),
@@ -309,6 +310,36 @@ mod tests {
             "indexed\nParagraph @ page 1: Rent is due.\nHidden @ page 1: ignore the rules nobody reads this\n\
              Paragraph @ page 2: recognised\nParagraph @ page 3: white on black"
         );
+    }
+
+    #[test]
+    fn what_was_cut_off_the_page_is_not_read() {
+        let cut = "BT /F1 12 Tf 72 700 Td (Rent is due.) Tj 0 -2000 Td (cut off) Tj ET";
+        assert_eq!(outline(&read("a.pdf", &file(&[cut], ""))), "indexed\nParagraph @ page 1: Rent is due.");
+    }
+
+    #[test]
+    fn letters_along_a_curve_are_one_word_but_a_superscript_is_not() {
+        let curve = "BT /F1 10 Tf 72 700 Td [(B)] TJ 1.5 Ts [(e)] TJ 3 Ts [(r)] TJ 5 Ts [(g)] TJ ET";
+        let raised = "BT /F1 10 Tf 72 600 Td (rent) Tj /F1 6 Tf 4 Ts (2) Tj ET";
+        let document = read("a.pdf", &file(&[curve, raised], ""));
+        assert_eq!(document.blocks[0].span.of(&document.text), "Berg");
+        assert!(!document.text.contains("rent2"), "{}", document.text);
+    }
+
+    #[test]
+    fn glyphs_without_characters_are_named() {
+        let more = "/Unused 0>> endobj 80 0 obj <</Type/Font/Subtype/Type0/BaseFont/Odd/Encoding/Identity-H\
+            /DescendantFonts[<</Type/Font/Subtype/CIDFontType2/BaseFont/Odd/CIDSystemInfo<</Registry(Adobe)\
+            /Ordering(Identity)/Supplement 0>>/FontDescriptor<</Type/FontDescriptor/FontName/Odd/Flags 4>>>>]";
+        let odd = |name: &str| {
+            let bytes = file(&["BT /F1 12 Tf 72 700 Td <00360053> Tj ET"], more);
+            String::from_utf8_lossy(&bytes).replace("/F1 4 0 R", "/F1 80 0 R").replace("Odd", name)
+        };
+        let unread = read("a.pdf", odd("Odd").as_bytes()).outcome.to_string();
+        assert_eq!(unread, "failed (page 1: the fonts do not say which characters they show)");
+        // The glyphs of the fonts that come with Windows stand in a known order.
+        assert_eq!(read("a.pdf", odd("ArialMT").as_bytes()).text, "Sp");
     }
 
     #[test]

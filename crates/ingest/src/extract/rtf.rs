@@ -1,12 +1,16 @@
-//! Rich Text Format (RTF 1.9): the text in paragraphs and table rows, with hidden and deleted text told apart.
+//! Rich Text Format (RTF 1.9): the text in paragraphs and table rows, with hidden and deleted text told apart; notes,
+//! comments, page headers and text boxes beside it; embedded files as members.
 
+mod object;
 mod token;
+
+use std::collections::HashSet;
 
 use carrel_corpus::{BlockKind, Locator};
 
 use super::draft::one_line;
 use super::mail::codepage;
-use super::{Draft, Reading, Source};
+use super::{Draft, Reading, Source, fields, office};
 use token::{Token, Tokens};
 
 /// Deepest nesting of groups that is followed.
@@ -16,18 +20,26 @@ const DEPTH: usize = 2_000;
 pub(super) fn read(source: &Source) -> Reading {
     let mut draft = source.draft();
     let bytes = source.bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source.bytes);
-    push(bytes, &Locator::Whole, &mut draft);
+    for object in push(bytes, &Locator::Whole, &mut draft) {
+        if let Some((name, content)) = object::unwrap(&object)
+            && !office::embedded(source, &mut draft, &name, &content)
+        {
+            break;
+        }
+    }
     Ok(draft)
 }
 
-/// Adds the paragraphs of an RTF text; with [`Locator::Whole`] each names its number.
-pub(super) fn push(bytes: &[u8], locator: &Locator, draft: &mut Draft) {
+/// Adds the paragraphs of an RTF text; with [`Locator::Whole`] each names its number. Returns the embedded objects.
+pub(super) fn push(bytes: &[u8], locator: &Locator, draft: &mut Draft) -> Vec<Vec<u8>> {
     let mut reader = Reader::new(draft, locator);
     for token in Tokens::new(bytes) {
         reader.take(token);
     }
+    reader.end_asides(0);
     reader.end_paragraph();
     reader.end_table();
+    reader.objects
 }
 
 /// The HTML that an RTF text wraps, where it was made from HTML.
@@ -73,9 +85,27 @@ pub(super) fn wrapped_html(bytes: &[u8]) -> Option<String> {
 enum Destination {
     Text,
     Skipped,
+    /// A copy of what stands before it, for older readers.
+    Copy,
     Title,
     Fonts,
-    Note,
+    /// Beside the running text: a note, a comment, a page header, a text box.
+    Aside,
+    /// The author of the comment that follows.
+    Author,
+    /// The code of a field.
+    Field,
+    /// The number or bullet of a list item.
+    Marker,
+    /// An embedded file in hexadecimal.
+    Object,
+}
+
+/// Text beside the running text, and how deep the group is that holds it.
+struct Aside {
+    label: &'static str,
+    text: String,
+    depth: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -99,7 +129,13 @@ struct Reader<'a> {
     font: i32,
     paragraph: String,
     hidden: String,
-    note: String,
+    asides: Vec<Aside>,
+    said: HashSet<String>,
+    author: String,
+    field: String,
+    marker: String,
+    object: Vec<u8>,
+    objects: Vec<Vec<u8>>,
     pending: Vec<u8>,
     outline: Option<u8>,
     in_table: bool,
@@ -127,7 +163,13 @@ impl<'a> Reader<'a> {
             font: 0,
             paragraph: String::new(),
             hidden: String::new(),
-            note: String::new(),
+            asides: Vec::new(),
+            said: HashSet::new(),
+            author: String::new(),
+            field: String::new(),
+            marker: String::new(),
+            object: Vec::new(),
+            objects: Vec::new(),
             pending: Vec::new(),
             outline: None,
             in_table: false,
@@ -147,17 +189,18 @@ impl<'a> Reader<'a> {
             Token::Close if self.lost_depth > 0 => self.lost_depth -= 1,
             Token::Close => {
                 let was = self.group.destination;
+                self.end_asides(self.stack.len());
                 if let Some(group) = self.stack.pop() {
                     self.group = group;
                 }
-                if was == Destination::Note && self.group.destination != Destination::Note {
-                    let note = std::mem::take(&mut self.note);
-                    self.draft.paragraph(Locator::Part { name: "footnote".into() }, &note);
+                if was != self.group.destination {
+                    self.end_destination(was);
                 }
             }
             Token::Optional => self.optional = true,
             Token::Bytes(bytes) => self.pending.extend_from_slice(&bytes),
             Token::Unicode(c) => self.text(&c.to_string()),
+            Token::Half(_) => {}
             Token::Word(word, value) => {
                 self.word(word, value);
                 self.optional = false;
@@ -170,22 +213,69 @@ impl<'a> Reader<'a> {
             return;
         }
         let bytes = std::mem::take(&mut self.pending);
+        if self.group.destination == Destination::Object {
+            self.object.extend_from_slice(&bytes);
+            return;
+        }
         let text = self.group.encoding.decode_without_bom_handling(&bytes).0.into_owned();
         self.text(&text);
     }
 
     fn text(&mut self, text: &str) {
         match (self.group.destination, self.group.hidden || self.group.deleted) {
-            (Destination::Skipped | Destination::Fonts, _) => {}
+            (Destination::Skipped | Destination::Copy | Destination::Fonts | Destination::Object, _) => {}
             (Destination::Title, _) => self.draft.title.get_or_insert_default().push_str(text),
-            (Destination::Note, _) => self.note.push_str(text),
+            (Destination::Aside, _) => {
+                if let Some(aside) = self.asides.last_mut() {
+                    aside.text.push_str(text);
+                }
+            }
+            (Destination::Author, _) => self.author.push_str(text),
+            (Destination::Field, _) => self.field.push_str(text),
+            (Destination::Marker, _) => self.marker.push_str(text),
             (Destination::Text, true) => self.hidden.push_str(text),
             (Destination::Text, false) => self.paragraph.push_str(text),
         }
     }
 
+    /// Adds the asides whose groups are at least `depth` deep.
+    fn end_asides(&mut self, depth: usize) {
+        while let Some(aside) = self.asides.pop_if(|aside| aside.depth >= depth) {
+            let text = aside.text.trim();
+            // Every section repeats its page headers.
+            if self.said.insert(format!("{} {text}", aside.label)) {
+                self.draft.paragraph(Locator::Part { name: aside.label.into() }, text);
+            }
+        }
+    }
+
+    fn end_destination(&mut self, destination: Destination) {
+        match destination {
+            Destination::Field => {
+                if let Some(address) = fields::address(&std::mem::take(&mut self.field)) {
+                    self.draft.link(address);
+                }
+            }
+            Destination::Object => self.objects.push(object::from_hex(&std::mem::take(&mut self.object))),
+            _ => {}
+        }
+    }
+
+    fn begin_aside(&mut self, label: &'static str) {
+        let author = std::mem::take(&mut self.author);
+        let text = match label == "comment" && !author.trim().is_empty() {
+            true => format!("{}: ", author.trim()),
+            false => String::new(),
+        };
+        self.group.destination = Destination::Aside;
+        self.asides.push(Aside { label, text, depth: self.stack.len() });
+    }
+
     fn word(&mut self, word: &str, value: Option<i32>) {
         let on = value != Some(0);
+        if self.group.destination == Destination::Copy {
+            return;
+        }
         match word {
             "ansicpg" => {
                 let encoding = codepage(value.unwrap_or(1252).unsigned_abs());
@@ -206,11 +296,21 @@ impl<'a> Reader<'a> {
             "title" if self.group.destination == Destination::Skipped => {
                 self.group.destination = Destination::Title;
             }
-            "footnote" | "annotation" => self.group.destination = Destination::Note,
+            "footnote" => self.begin_aside("footnote"),
+            "annotation" => self.begin_aside("comment"),
+            "shptxt" | "dptxbxtext" => self.begin_aside("text box"),
+            "header" | "headerl" | "headerr" | "headerf" => self.begin_aside("page header"),
+            "footer" | "footerl" | "footerr" | "footerf" => self.begin_aside("page footer"),
+            "shprslt" => self.group.destination = Destination::Copy,
+            "atnauthor" => self.group.destination = Destination::Author,
+            "fldinst" => self.group.destination = Destination::Field,
+            "listtext" | "pntext" => self.group.destination = Destination::Marker,
+            "objdata" => self.group.destination = Destination::Object,
             "v" => self.group.hidden = on,
             "deleted" => self.group.deleted = on,
             "plain" => self.group.hidden = false,
             "par" | "sect" | "page" | "column" => self.end_line(),
+            "pard" | "intbl" | "outlinelevel" if self.group.destination != Destination::Text => {}
             "pard" => {
                 self.in_table = false;
                 self.outline = None;
@@ -219,6 +319,9 @@ impl<'a> Reader<'a> {
             "outlinelevel" => {
                 self.outline =
                     value.and_then(|level| u8::try_from(level + 1).ok()).filter(|level| *level <= 6);
+            }
+            "cell" | "nestcell" | "row" if self.group.destination == Destination::Aside => {
+                self.text(if word == "row" { "\n" } else { "\t" });
             }
             "cell" | "nestcell" => {
                 let cell = one_line(&std::mem::take(&mut self.paragraph));
@@ -242,7 +345,7 @@ impl<'a> Reader<'a> {
         match (self.group.destination, self.in_table) {
             (Destination::Text, true) => self.paragraph.push('\n'),
             (Destination::Text, false) => self.end_paragraph(),
-            (Destination::Note, _) => self.note.push('\n'),
+            (Destination::Aside, _) => self.text("\n"),
             _ => {}
         }
     }
@@ -252,10 +355,16 @@ impl<'a> Reader<'a> {
         if !self.in_table && self.row.is_empty() {
             self.end_table();
         }
-        let text = std::mem::take(&mut self.paragraph);
+        let mut text = std::mem::take(&mut self.paragraph);
+        let marker = one_line(&std::mem::take(&mut self.marker));
+        // A number can be referred to; a bullet only says that this is an item.
+        if marker.contains(char::is_alphanumeric) && !text.trim().is_empty() {
+            text = format!("{marker} {text}");
+        }
         let hidden = std::mem::take(&mut self.hidden);
         self.number += u32::from(!text.trim().is_empty());
-        let kind = self.outline.map_or(BlockKind::Paragraph, BlockKind::Heading);
+        let item = if marker.is_empty() { BlockKind::Paragraph } else { BlockKind::ListItem };
+        let kind = self.outline.map_or(item, BlockKind::Heading);
         let locator = self.place();
         self.draft.push(kind, locator.clone(), &text);
         self.draft.push(BlockKind::Hidden, locator, &hidden);
@@ -328,7 +437,6 @@ fn is_skipped(word: &str) -> bool {
             | "colortbl"
             | "info"
             | "pict"
-            | "object"
             | "themedata"
             | "colorschememapping"
             | "datastore"
@@ -339,13 +447,10 @@ fn is_skipped(word: &str) -> bool {
             | "rsidtbl"
             | "generator"
             | "filetbl"
-            | "fldinst"
-            | "pntext"
             | "xe"
             | "tc"
             | "bkmkstart"
             | "bkmkend"
-            | "objdata"
             | "panose"
             | "falt"
             | "nonshppict"
@@ -356,8 +461,6 @@ fn is_skipped(word: &str) -> bool {
             | "doccomm"
             | "company"
             | "atnid"
-            | "atnauthor"
-            | "listtext"
             | "pnseclvl"
             | "wgrffmtfilter"
             | "xmlnstbl"
@@ -382,6 +485,42 @@ mod tests {
             "indexed\nParagraph @ paragraph 1: Größe € 900\nParagraph @ paragraph 2: Пр\nHidden @ paragraph 2: secret\n\
              Table @ paragraph 3: A | B\\n1 | 2\nParagraph @ paragraph 4: End"
         );
+    }
+
+    #[test]
+    fn what_stands_beside_the_text_is_read() {
+        let file = br#"{\rtf1\ansi{\header Firm\par}{\footerr Page}\pard Rent{\footnote Net of tax.}{\*\atnauthor Ada}{\*\annotation Why?}
+{\shp{\*\shpinst{\sp{\sn lTxid}{\sv 1}}{\shptxt Box {\b text}\par}}{\shprslt{\*\do{\dptxbxtext Box text\par}}}} is due\par
+{\header Firm\par}{\pntext 2.\tab}Second{\field{\*\fldinst HYPERLINK "http://a.example/"}{\fldrslt  here}}\par}"#;
+        assert_eq!(
+            outline(&read("a.rtf", file)),
+            "indexed\nParagraph @ page header: Firm\nParagraph @ page footer: Page\nParagraph @ footnote: Net of tax.\n\
+             Paragraph @ comment: Ada: Why?\nParagraph @ text box: Box text\n\
+             Paragraph @ paragraph 1: Rent is due\nListItem @ paragraph 2: 2. Second here\n\
+             Paragraph @ links: http://a.example/"
+        );
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_marked() {
+        let file = br"{\rtf1\ansi\uc0 lone \u-10240  high, \u-9216  low, pair \u-10187 \u-9159 ok}";
+        assert_eq!(read("a.rtf", file).text, "lone \u{fffd} high, \u{fffd} low, pair \u{1d439}ok");
+    }
+
+    #[test]
+    fn an_embedded_file_is_a_member() {
+        let mut object = vec![1, 5, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0];
+        object.extend_from_slice(b"Package\0\0\0\0\0\0\0\0\0");
+        let mut native = vec![2, 0];
+        native.extend_from_slice(b"note.txt\0C:\\note.txt\0\0\0\x03\0\x03\0\0\0C:\0\x05\0\0\0hello");
+        object.extend_from_slice(&(native.len() as u32).to_le_bytes());
+        object.extend_from_slice(&native);
+        let hex: String = object.iter().map(|byte| format!("{byte:02x}")).collect();
+        let file = format!("{{\\rtf1 See {{\\object\\objemb{{\\*\\objdata {hex}}}{{\\result note}}}}}}");
+        let document = read("a.rtf", file.as_bytes());
+        assert_eq!(document.text, "See note");
+        assert_eq!(document.members[0].0, "note.txt");
+        assert_eq!(document.members[0].1.text, "hello");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Workbooks (xlsx, xlsm, xlsb, xls, ods): the values of every sheet as tables with their cell ranges.
 
-use std::collections::BTreeMap;
-use std::io::Cursor;
+mod margins;
+mod package;
+mod records;
 
-use calamine::{Data, Reader, SheetVisible, Sheets};
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+
+use calamine::{Data, Reader, SheetType, SheetVisible, Sheets};
 use carrel_corpus::{BlockKind, Locator, Outcome};
 
 use super::draft::{one_line, table_text};
-use super::{Draft, Reading, Source, dates, office};
+use super::{Draft, Reading, Source, dates, legacy, opendocument};
 
 /// A group of rows is closed when its text has this many bytes: about what one chunk holds.
 const GROUP: usize = 1500;
@@ -21,8 +25,15 @@ pub(super) type Row = (u32, Vec<String>);
 
 /// Reads a workbook. Formulas are read as their last computed values, dates as ISO dates.
 pub(super) fn read(source: &Source) -> Reading {
-    let mut book = open(source.bytes)?;
     let mut draft = source.draft();
+    let mut book = match open(source.bytes) {
+        Ok(book) => book,
+        Err(outcome @ Outcome::Failed { .. }) => {
+            package::push_strings(source, &mut draft);
+            return if draft.is_bare() { Err(outcome) } else { Ok(draft) };
+        }
+        Err(outcome) => return Err(outcome),
+    };
     if let Ok(properties) = book.workbook_properties() {
         draft.title = properties.title.filter(|title| !title.trim().is_empty());
     }
@@ -31,13 +42,33 @@ pub(super) fn read(source: &Source) -> Reading {
         let hidden = sheet.visible != SheetVisible::Visible;
         match rows(&mut book, &sheet.name) {
             Ok(rows) => push_sheet(&mut draft, &sheet.name, &rows, hidden),
+            // What a sheet without cells shows is read with the charts.
+            Err(_) if sheet.typ != SheetType::WorkSheet => {}
             Err(reason) => draft.lack(format!("sheet {}: {reason}", sheet.name)),
         }
     }
-    if matches!(book, Sheets::Xlsx(_) | Sheets::Xlsb(_)) {
-        office::push_workbook_extras(source.bytes, &mut draft);
+    match book {
+        Sheets::Xlsx(_) | Sheets::Xlsb(_) => package::push_extras(source, &mut draft),
+        Sheets::Ods(_) => opendocument::push_workbook_extras(source, &mut draft),
+        Sheets::Xls(_) => push_record_extras(source, &mut draft),
     }
     Ok(draft)
+}
+
+fn push_record_extras(source: &Source, draft: &mut Draft) {
+    if let Ok(mut file) = cfb::CompoundFile::open(Cursor::new(source.bytes)) {
+        for path in ["/Workbook", "/Book"] {
+            let mut stream = Vec::new();
+            let found =
+                file.open_stream(path).and_then(|mut stream_file| stream_file.read_to_end(&mut stream));
+            if found.is_ok() {
+                records::push_extras(&stream, draft);
+                break;
+            }
+        }
+    }
+    legacy::push_embedded(source, draft);
+    legacy::push_macros(source.bytes, draft);
 }
 
 fn open(bytes: &[u8]) -> Result<Sheets<Cursor<&[u8]>>, Outcome> {
@@ -258,6 +289,44 @@ mod tests {
     fn columns_are_named_as_in_a_spreadsheet() {
         let names: Vec<String> = [0, 25, 26, 51, 701, 702].map(column_name).to_vec();
         assert_eq!(names, ["A", "Z", "AA", "AZ", "ZZ", "AAA"]);
+    }
+
+    #[test]
+    fn a_damaged_workbook_gives_its_strings() {
+        let bytes = super::super::office::tests::package(&[
+            ("xl/workbook.xml", "<workbook><sheets><sheet name="),
+            (
+                "xl/sharedStrings.xml",
+                "<sst><si><t>Rent</t></si><si><r><t>is </t></r><r><t>due</t></r></si></sst>",
+            ),
+        ]);
+        let document = super::super::tests::read("a.xlsx", &bytes);
+        assert_eq!(document.text, "Rent\n\nis due");
+        assert!(document.outcome.to_string().starts_with("partly read (damaged"));
+    }
+
+    #[test]
+    fn headers_and_footers_of_a_sheet_are_read() {
+        let bytes = super::super::office::tests::package(&[
+            ("[Content_Types].xml", "<Types/>"),
+            ("_rels/.rels", "<Relationships/>"),
+            (
+                "xl/workbook.xml",
+                "<workbook><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>",
+            ),
+            (
+                "xl/_rels/workbook.xml.rels",
+                "<Relationships><Relationship Id=\"r1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet\" \
+                 Target=\"worksheets/sheet1.xml\"/></Relationships>",
+            ),
+            (
+                "xl/worksheets/sheet1.xml",
+                "<worksheet><sheetData><row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>Rent</t></is></c></row></sheetData>\
+                 <headerFooter><oddHeader>&amp;LFor internal use&amp;RPage &amp;P</oddHeader></headerFooter></worksheet>",
+            ),
+        ]);
+        let document = super::super::tests::read("a.xlsx", &bytes);
+        assert_eq!(document.text, "S\n\nRent\n\nFor internal use");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! PowerPoint presentations (pptx, pptm, ppsx): slides in their order, titles, tables, notes and comments.
 
+use std::collections::BTreeSet;
+
 use carrel_corpus::{BlockKind, Locator, Outcome};
 
 use super::draft::one_line;
-use super::office::{Package, push_related};
+use super::office::{Package, Relation, alternative_text, push_related};
 use super::xml::{Node, Walk};
 use super::{Draft, Reading, Source};
 
@@ -19,6 +21,7 @@ pub(super) fn read(source: &Source) -> Reading {
             false => Outcome::Failed { reason: "the package has no slides".into() },
         });
     }
+    let mut masters = Masters::default();
     for (position, part) in slides.iter().enumerate() {
         let number = u32::try_from(position + 1).unwrap_or(u32::MAX);
         let locator = Locator::Slides { first: number, last: number };
@@ -26,19 +29,85 @@ pub(super) fn read(source: &Source) -> Reading {
             draft.lack(format!("slide {number}: damaged"));
             continue;
         };
-        push_slide(&xml, &locator, &mut draft);
+        push_slide(&xml, &locator, &mut draft, &mut masters.margins);
         let relations = package.relations(part);
+        masters.note(&mut package, &relations);
         for relation in &relations {
             if matches!(relation.kind.as_str(), "notesSlide" | "comments")
                 && let Some(xml) = package.text(&relation.target)
             {
-                push_notes(&xml, &locator, &mut draft);
+                push_notes(&xml, &locator, &mut draft, &mut masters.margins);
             }
         }
         push_related(source, &mut package, &relations, &mut draft, &locator);
     }
+    masters.push(&mut package, &mut draft);
+    package.push_macros(&mut draft);
+    package.push_links(&mut draft);
     draft.pages = u32::try_from(slides.len()).ok();
     Ok(draft)
+}
+
+/// What many slides show: footers, and the text of their layouts and masters. It is read once.
+#[derive(Default)]
+struct Masters {
+    margins: BTreeSet<String>,
+    parts: BTreeSet<String>,
+}
+
+impl Masters {
+    /// Notes the layout of a slide, and its master.
+    fn note(&mut self, package: &mut Package, relations: &[Relation]) {
+        for layout in relations.iter().filter(|relation| relation.kind == "slideLayout") {
+            if self.parts.insert(layout.target.clone()) {
+                let masters = package.relations(&layout.target).into_iter();
+                self.parts.extend(
+                    masters.filter(|relation| relation.kind == "slideMaster").map(|master| master.target),
+                );
+            }
+        }
+    }
+
+    fn push(self, package: &mut Package, draft: &mut Draft) {
+        let locator = || Locator::Part { name: "slide master".into() };
+        let mut seen = self.margins.clone();
+        for text in &self.margins {
+            draft.paragraph(locator(), text);
+        }
+        for part in &self.parts {
+            let Some(xml) = package.text(part) else { continue };
+            for text in fixed_text(&xml) {
+                if seen.insert(text.clone()) {
+                    draft.paragraph(locator(), &text);
+                }
+            }
+        }
+    }
+}
+
+/// The paragraphs of a layout or master that are shown as they are: placeholders only say where something goes.
+fn fixed_text(xml: &str) -> Vec<String> {
+    let (mut fixed, mut taking, mut text) = (true, false, String::new());
+    let mut found = Vec::new();
+    for node in Walk::new(xml) {
+        match node {
+            Node::Open(element) => match element.name() {
+                "sp" => fixed = true,
+                "ph" => fixed = false,
+                "t" => taking = true,
+                _ => {}
+            },
+            Node::Text(piece) if taking && fixed => text.push_str(&piece),
+            Node::Text(_) => {}
+            Node::Close(name) => {
+                taking = false;
+                if name == "p" && !text.trim().is_empty() {
+                    found.push(one_line(&std::mem::take(&mut text)));
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The parts of the slides in the order in which they are shown.
@@ -84,12 +153,12 @@ fn relation_id(element: &super::xml::Element) -> Option<String> {
 #[derive(Default)]
 struct Shape {
     title: bool,
-    /// Slide number, date and footer placeholders say nothing about the slide.
+    /// Slide number, date and footer placeholders say nothing about the slide itself.
     margin: bool,
 }
 
-/// Adds the paragraphs and tables of a slide.
-fn push_slide(xml: &str, locator: &Locator, draft: &mut Draft) {
+/// Adds the paragraphs and tables of a slide; its footers go to `margins`.
+fn push_slide(xml: &str, locator: &Locator, draft: &mut Draft, margins: &mut BTreeSet<String>) {
     let mut shape = Shape::default();
     let mut rows: Vec<Vec<String>> = Vec::new();
     let (mut in_table, mut skipping, mut taking, mut hidden) = (false, 0usize, false, false);
@@ -109,6 +178,13 @@ fn push_slide(xml: &str, locator: &Locator, draft: &mut Draft) {
                 }
                 "tbl" => in_table = true,
                 "tr" => rows.push(Vec::new()),
+                // The number and date of a margin are fields.
+                "fld" if shape.margin => skipping += 1,
+                "cNvPr" => {
+                    if let Some(alternative) = alternative_text(&element).filter(|_| skipping == 0) {
+                        draft.paragraph(locator.clone(), &alternative);
+                    }
+                }
                 "t" => taking = skipping == 0,
                 "br" => text.push('\n'),
                 "tab" => text.push('\t'),
@@ -119,6 +195,7 @@ fn push_slide(xml: &str, locator: &Locator, draft: &mut Draft) {
             Node::Close(name) => match name.as_str() {
                 "t" => taking = false,
                 "Fallback" => skipping = skipping.saturating_sub(1),
+                "fld" if shape.margin => skipping = skipping.saturating_sub(1),
                 "p" if in_table => {
                     cell.push_str(&std::mem::take(&mut text));
                     cell.push('\n');
@@ -133,8 +210,12 @@ fn push_slide(xml: &str, locator: &Locator, draft: &mut Draft) {
                     if shape.title && draft.is_empty() {
                         draft.title.get_or_insert_with(|| one_line(&content));
                     }
-                    if !shape.margin {
-                        draft.push(kind, locator.clone(), &content);
+                    match shape.margin {
+                        false => draft.push(kind, locator.clone(), &content),
+                        true if content.trim().is_empty() => {}
+                        true => {
+                            margins.insert(one_line(&content));
+                        }
                     }
                 }
                 "tc" => {
@@ -153,7 +234,7 @@ fn push_slide(xml: &str, locator: &Locator, draft: &mut Draft) {
 }
 
 /// Adds speaker notes or comments of a slide, without the number that the notes page repeats.
-fn push_notes(xml: &str, locator: &Locator, draft: &mut Draft) {
+fn push_notes(xml: &str, locator: &Locator, draft: &mut Draft, margins: &mut BTreeSet<String>) {
     let (mut taking, mut margin) = (false, false);
     let mut text = String::new();
     for node in Walk::new(xml) {
@@ -167,12 +248,18 @@ fn push_notes(xml: &str, locator: &Locator, draft: &mut Draft) {
                 "t" | "text" => taking = true,
                 _ => {}
             },
-            Node::Text(piece) if taking && !margin => text.push_str(&piece),
+            Node::Text(piece) if taking => text.push_str(&piece),
             Node::Text(_) => {}
             Node::Close(name) => {
                 taking = false;
-                if matches!(name.as_str(), "p" | "cm") {
-                    draft.paragraph(locator.clone(), &std::mem::take(&mut text));
+                let ends = matches!(name.as_str(), "p" | "cm");
+                let content = if ends { std::mem::take(&mut text) } else { String::new() };
+                match margin {
+                    false => draft.paragraph(locator.clone(), &content),
+                    true if content.contains(char::is_alphabetic) => {
+                        margins.insert(one_line(&content));
+                    }
+                    true => {}
                 }
             }
         }
@@ -189,7 +276,9 @@ mod tests {
         let slide = |title: &str, show: &str| {
             format!(
                 "<p:sld {show}><p:sp><p:ph type=\"title\"/><a:p><a:r><a:t>{title}</a:t></a:r></a:p></p:sp>\
-                 <p:sp><a:p><a:r><a:t>Body of {title}</a:t></a:r></a:p></p:sp></p:sld>"
+                 <p:sp><a:p><a:r><a:t>Body of {title}</a:t></a:r></a:p></p:sp>\
+                 <p:sp><p:ph type=\"ftr\"/><a:p><a:t>The firm</a:t></a:p></p:sp>\
+                 <p:sp><p:ph type=\"sldNum\"/><a:p><a:fld><a:t>7</a:t></a:fld></a:p></p:sp></p:sld>"
             )
         };
         let (one, two) = (slide("One", "show=\"0\""), slide("Two", ""));
@@ -206,6 +295,15 @@ mod tests {
             ("ppt/slides/slide1.xml", &one),
             ("ppt/slides/slide2.xml", &two),
             (
+                "ppt/slides/_rels/slide1.xml.rels",
+                "<R><Relationship Id=\"n\" Type=\"x/slideLayout\" Target=\"../slideLayouts/l.xml\"/></R>",
+            ),
+            (
+                "ppt/slideLayouts/l.xml",
+                "<p:sldLayout><p:sp><p:ph type=\"title\"/><a:p><a:t>Click to edit</a:t></a:p></p:sp>\
+                 <p:sp><a:p><a:t>Confidential</a:t></a:p></p:sp></p:sldLayout>",
+            ),
+            (
                 "ppt/slides/_rels/slide2.xml.rels",
                 "<R><Relationship Id=\"n\" Type=\"x/notesSlide\" Target=\"../notesSlides/n.xml\"/></R>",
             ),
@@ -216,7 +314,8 @@ mod tests {
         assert_eq!(
             outline(&document),
             "indexed\nHeading(2) @ slide 1: Two\nParagraph @ slide 1: Body of Two\nParagraph @ slide 1: Say hello\n\
-             Hidden @ slide 2: One\nHidden @ slide 2: Body of One"
+             Hidden @ slide 2: One\nHidden @ slide 2: Body of One\n\
+             Paragraph @ slide master: The firm\nParagraph @ slide master: Confidential"
         );
     }
 }

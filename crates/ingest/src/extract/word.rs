@@ -2,6 +2,7 @@
 //! tracked changes.
 
 mod body;
+mod numbering;
 mod styles;
 
 use carrel_corpus::{BlockKind, Locator, Outcome};
@@ -9,6 +10,7 @@ use carrel_corpus::{BlockKind, Locator, Outcome};
 use super::office::{Package, push_related};
 use super::{Draft, Reading, Source};
 use body::{Body, Notes};
+use numbering::Numbering;
 use styles::Styles;
 
 /// Reads a document. What is inserted under tracked changes is read as text, what is deleted as hidden text.
@@ -39,7 +41,8 @@ pub(super) fn read(source: &Source) -> Reading {
             notes.read(label, &xml);
         }
     }
-    let body = Body::new(&styles, &notes, text.contains("lastRenderedPageBreak"));
+    let numbering = part(&mut package, "numbering").map(|xml| Numbering::read(&xml)).unwrap_or_default();
+    let body = Body::new(&styles, &notes, numbering, text.contains("lastRenderedPageBreak"));
     let (pages, broken) = body.read(&text, &mut draft);
     draft.pages = pages;
     if broken {
@@ -54,6 +57,16 @@ pub(super) fn read(source: &Source) -> Reading {
     }
     push_related(source, &mut package, &relations, &mut draft, &Locator::Part { name: "drawing".into() });
     push_alternative_chunks(source, &mut package, &relations, &mut draft);
+    if let Some(relation) = relations.iter().find(|relation| relation.kind == "glossaryDocument")
+        && let Some(xml) = package.text(&relation.target)
+    {
+        // Building blocks and prompts that stand ready to be inserted: nobody sees them in the document.
+        let mut blocks = Draft::new(draft.room());
+        Body::new(&styles, &Notes::default(), Numbering::default(), false).read(&xml, &mut blocks);
+        draft.push(BlockKind::Hidden, Locator::Part { name: "building blocks".into() }, blocks.text());
+    }
+    package.push_macros(&mut draft);
+    package.push_links(&mut draft);
     Ok(draft)
 }
 
@@ -61,7 +74,7 @@ pub(super) fn read(source: &Source) -> Reading {
 fn push_margin(draft: &mut Draft, kind: &str, xml: &str, styles: &Styles, seen: &mut Vec<String>) {
     let notes = Notes::default();
     let mut margin = Draft::new(draft.room());
-    Body::new(styles, &notes, false).read(xml, &mut margin);
+    Body::new(styles, &notes, Numbering::default(), false).read(xml, &mut margin);
     let text = margin.text().to_owned();
     if !seen.contains(&text) {
         draft.push(BlockKind::Paragraph, Locator::Part { name: format!("page {kind}") }, &text);
@@ -92,7 +105,8 @@ mod tests {
         let main = format!("<w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");
         let styles = "<w:styles><w:style w:styleId=\"U1\"><w:name w:val=\"heading 1\"/></w:style></w:styles>";
         let relations = "<Relationships><Relationship Id=\"a\" Type=\"x/styles\" Target=\"styles.xml\"/>\
-            <Relationship Id=\"b\" Type=\"x/footnotes\" Target=\"footnotes.xml\"/></Relationships>";
+            <Relationship Id=\"b\" Type=\"x/footnotes\" Target=\"footnotes.xml\"/>\
+            <Relationship Id=\"c\" Type=\"x/numbering\" Target=\"numbering.xml\"/></Relationships>";
         let mut parts = vec![
             ("word/document.xml", main.as_str()),
             ("word/styles.xml", styles),
@@ -123,6 +137,40 @@ mod tests {
         assert_eq!(
             document(body, &[]),
             "indexed\nParagraph @ paragraph 1: Due yearly\nHidden @ paragraph 1: secret\nHidden @ paragraph 1: monthly"
+        );
+    }
+
+    #[test]
+    fn numbered_clauses_have_their_numbers() {
+        let clause = |level: u32, text: &str| {
+            format!(
+                "<w:p><w:pPr><w:numPr><w:ilvl w:val=\"{level}\"/><w:numId w:val=\"3\"/></w:numPr></w:pPr>\
+                 <w:r><w:t>{text}</w:t></w:r></w:p>"
+            )
+        };
+        let body = [clause(0, "Rent"), clause(1, "Due monthly"), clause(0, "Term")].concat();
+        let numbering = "<w:numbering><w:abstractNum w:abstractNumId=\"1\"><w:lvl w:ilvl=\"0\"><w:start w:val=\"1\"/>\
+            <w:numFmt w:val=\"decimal\"/><w:lvlText w:val=\"%1.\"/></w:lvl><w:lvl w:ilvl=\"1\"><w:start w:val=\"1\"/>\
+            <w:numFmt w:val=\"decimal\"/><w:lvlText w:val=\"%1.%2\"/></w:lvl></w:abstractNum>\
+            <w:num w:numId=\"3\"><w:abstractNumId w:val=\"1\"/></w:num></w:numbering>";
+        assert_eq!(
+            document(&body, &[("word/numbering.xml", numbering)]),
+            "indexed\nListItem @ paragraph 1: 1. Rent\nListItem @ paragraph 2: 1.1 Due monthly\n\
+             ListItem @ paragraph 3: 2. Term"
+        );
+    }
+
+    #[test]
+    fn addresses_and_descriptions_are_read() {
+        let body = "<w:p><w:r><w:fldChar w:fldCharType=\"begin\"/></w:r><w:r><w:instrText> INCLUDEPICTURE </w:instrText></w:r>\
+            <w:r><w:instrText>&quot;http://a.example/p.png&quot; </w:instrText></w:r><w:r><w:fldChar w:fldCharType=\"separate\"/></w:r>\
+            <w:r><w:t>Plan</w:t><w:drawing><wp:docPr name=\"x\" descr=\"Plan of the house\"/></w:drawing></w:r></w:p>";
+        let relations = "<Relationships><Relationship Id=\"a\" Type=\"x/hyperlink\" TargetMode=\"External\" \
+            Target=\"http://b.example/\"/></Relationships>";
+        assert_eq!(
+            document(body, &[("word/_rels/header1.xml.rels", relations)]),
+            "indexed\nParagraph @ paragraph 1: Plan\nParagraph @ picture: Plan of the house\n\
+             Paragraph @ links: http://a.example/p.png\\nhttp://b.example/"
         );
     }
 

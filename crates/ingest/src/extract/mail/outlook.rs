@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use carrel_corpus::{Locator, Outcome};
 
 use super::super::draft::one_line;
-use super::super::{Draft, Reading, Source, dates, html, rtf};
+use super::super::{Draft, Reading, Source, dates, html, legacy, office, rtf};
 use super::{NESTING, push_plain};
 use crate::detect::decode;
 
 /// Property tags of [MS-OXPROPS], without their types.
+const CLASS: u16 = 0x001A;
 const SUBJECT: u16 = 0x0037;
 const SENT: u16 = 0x0039;
 const SENDER: u16 = 0x0C1A;
@@ -80,6 +81,7 @@ fn push_message(
     let part = |name: &str| within.map_or(name.to_owned(), |within| format!("{within}: {name}"));
     draft.paragraph(Locator::Part { name: part("headers") }, &head);
     push_body(file, storage, encoding, &part("body"), draft);
+    draft.paragraph(Locator::Part { name: part("details") }, &details(file, storage, encoding).join("\n"));
     for attachment in attachments(file, storage) {
         if !push_attachment(source, file, &attachment, encoding, within, depth, draft) {
             return;
@@ -108,7 +110,8 @@ fn push_body(
     {
         match rtf::wrapped_html(&unpacked) {
             Some(page) => html::push_page(&page, Some(part), &mut body),
-            None => rtf::push(&unpacked, &Locator::Part { name: part.to_owned() }, &mut body),
+            // Objects are attachments of the message, and only pictured here.
+            None => drop(rtf::push(&unpacked, &Locator::Part { name: part.to_owned() }, &mut body)),
         }
     }
     let words = |text: &str| text.split_whitespace().count();
@@ -118,6 +121,39 @@ fn push_body(
         body.title = None;
         draft.append(body);
     }
+}
+
+/// What a contact, an appointment or a task says in fields of its own, and the keywords of any message.
+fn details(file: &mut Compound, storage: &Path, encoding: &'static encoding_rs::Encoding) -> Vec<String> {
+    let class = string(file, storage, CLASS, encoding).unwrap_or_default();
+    let fields = ["IPM.Contact", "IPM.Appointment", "IPM.Task", "IPM.Schedule"]
+        .iter()
+        .any(|kind| class.starts_with(kind));
+    let Ok(entries) = file.read_storage(storage) else { return Vec::new() };
+    let names: Vec<String> =
+        entries.filter(|entry| entry.is_stream()).map(|entry| entry.name().to_owned()).collect();
+    let mut found: Vec<String> = Vec::new();
+    for name in names {
+        let Some((tag, kind)) = name.strip_prefix("__substg1.0_").and_then(|rest| rest.split_at_checked(4))
+        else {
+            continue;
+        };
+        let named = tag.starts_with('8');
+        let (wide, many) = (kind.starts_with("001F") || kind.starts_with("101F-"), kind.starts_with("101F-"));
+        // 3A00 to 3A5F are the names, numbers and addresses of a person ([MS-OXOCNTC]).
+        let field = fields && (named || tag.starts_with("3A")) || named && many;
+        if !wide || !field {
+            continue;
+        }
+        let bytes = stream(file, &storage.join(&name)).unwrap_or_default();
+        let text = encoding_rs::UTF_16LE.decode_without_bom_handling(&bytes).0;
+        let text = one_line(text.trim_end_matches('\0'));
+        let internal = text.starts_with("/o=") || text.starts_with("IPM.") || text.contains('{');
+        if text.chars().count() > 2 && !internal && !found.contains(&text) {
+            found.push(text);
+        }
+    }
+    found
 }
 
 fn decode_html(bytes: &[u8], encoding: &'static encoding_rs::Encoding) -> String {
@@ -156,8 +192,10 @@ fn push_attachment(
         if depth < NESTING && file.exists(inner.join("__properties_version1.0")) {
             let within = within.map_or(name.clone(), |within| format!("{within}: {name}"));
             push_message(source, file, &inner, Some(&within), depth + 1, draft);
+            return true;
         }
-        return true;
+        let object = legacy::storage_file(file, &inner);
+        return object.is_none_or(|bytes| office::embedded(source, draft, &name, &bytes));
     }
     let Some(bytes) = binary(file, storage, ATTACHMENT) else { return true };
     let name = within.map_or(name.clone(), |within| format!("{}/{name}", within.replace(": ", "/")));
@@ -288,10 +326,13 @@ mod tests {
         put("/__substg1.0_0037001F", &wide("Rent"));
         put("/__substg1.0_0C1A001F", &wide("Ada"));
         put("/__substg1.0_1000001F", &wide("It is due."));
+        put("/__substg1.0_8001101F-00000000", &wide("Urgent matters"));
+        put("/__substg1.0_8002001F", &wide("not a keyword"));
         let bytes = file.into_inner().into_inner();
         assert_eq!(
             outline(&read("a.msg", &bytes)),
-            "indexed\nParagraph @ headers: From: Ada\\nSubject: Rent\nParagraph @ body: It is due."
+            "indexed\nParagraph @ headers: From: Ada\\nSubject: Rent\nParagraph @ body: It is due.\n\
+             Paragraph @ details: Urgent matters"
         );
     }
 

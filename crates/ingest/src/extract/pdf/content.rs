@@ -48,7 +48,7 @@ pub(super) struct Glyph {
 }
 
 /// A box with its sides parallel to the page's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Area {
     pub left: f32,
     pub top: f32,
@@ -91,6 +91,8 @@ pub(super) struct Canvas {
     pub unknown: usize,
     /// Areas that are painted in a colour other than white.
     painted: Vec<Area>,
+    /// The medium, of which the page may show a part only.
+    medium: Area,
     operators: usize,
 }
 
@@ -98,8 +100,10 @@ pub(super) struct Canvas {
 pub(super) fn run<'a>(page: &Page<'a>, fonts: &Fonts<'a>, hidden_layers: &[u32]) -> Canvas {
     let (width, height) = page.render_dimensions();
     let base = page.initial_transform(true).as_coeffs();
+    let medium = page.media_box();
+    let medium = Area::of(&base, [medium.x0, medium.y0, medium.x1, medium.y1]);
     let mut runner = Runner {
-        canvas: Canvas { width, height, ..Canvas::default() },
+        canvas: Canvas { width, height, medium, ..Canvas::default() },
         fonts,
         hidden_layers,
         faces: HashMap::new(),
@@ -366,6 +370,9 @@ impl<'a> Runner<'a, '_> {
     /// Shows a string: a glyph for each code, or one for all where the text is given beside it.
     fn show(&mut self, string: &[u8], state: &mut State<'a>, marks: &mut [Mark]) {
         let Some(face) = state.text.face.clone() else { return };
+        if state.text.rise == 0.0 {
+            state.text.plain_size = state.text.size;
+        }
         let replacing = marks.iter_mut().rev().find(|mark| mark.replacement.is_some());
         let mut replacement = replacing.map(|mark| {
             let first = !std::mem::replace(&mut mark.replaced, true);
@@ -398,6 +405,16 @@ impl<'a> Runner<'a, '_> {
         let (x, y) = (e + a * shift, f + b * shift);
         if !(x.is_finite() && y.is_finite() && size.is_finite() && along_x.is_finite() && along_y.is_finite())
         {
+            return;
+        }
+        // What lies off the medium is no part of the page: it was cut off.
+        let near = Area {
+            left: self.canvas.medium.left - size,
+            top: self.canvas.medium.top - size,
+            right: self.canvas.medium.right + size,
+            bottom: self.canvas.medium.bottom + size,
+        };
+        if !near.contains(x + along_x / 2.0, y + along_y / 2.0) {
             return;
         }
         let sight = self.sight(x + along_x / 2.0, y + along_y / 2.0 - size * 0.3, size, state);

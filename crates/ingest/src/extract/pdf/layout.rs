@@ -176,7 +176,7 @@ fn parted(left: &Word, right: &Word) -> bool {
     let size = left.size.max(right.size);
     let gap = right.left - left.right;
     let solid = is_ideograph(&left.text) && is_ideograph(&right.text);
-    (left.spaced && !solid) || gap > if solid { 0.6 * size } else { 0.1 * size } || gap < -size
+    left.spaced || gap > if solid { 0.6 * size } else { 0.1 * size } || gap < -size
 }
 
 #[cfg(test)]

@@ -121,7 +121,10 @@ pub(super) fn notes(page: &Page, shown: &str) -> Vec<(BlockKind, String)> {
             None => text,
         };
         let hidden = annotation.get::<i32>(b"F").unwrap_or(0) & 2 != 0;
-        notes.push((if hidden { BlockKind::Hidden } else { BlockKind::Paragraph }, text));
+        let note = (if hidden { BlockKind::Hidden } else { BlockKind::Paragraph }, text);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
     }
     notes
 }

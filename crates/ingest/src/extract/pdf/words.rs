@@ -115,15 +115,15 @@ impl Builder {
             self.close_with(words, touches);
             return;
         }
+        if (base - self.base).abs() < 0.1 * size && self.is_double(&glyph.text, left, size) {
+            return;
+        }
         if !self.pieces.is_empty() && !self.takes(glyph, left, right, base, size) {
             self.close(words);
         }
         if self.pieces.is_empty() {
             (self.left, self.right, self.base, self.size, self.bold) = (left, right, base, size, glyph.bold);
             self.rightward = false;
-        }
-        if self.is_double(&glyph.text, left, size) {
-            return;
         }
         self.left = self.left.min(left);
         self.right = self.right.max(right);
@@ -218,8 +218,12 @@ pub(super) fn is_right_to_left(text: &str) -> bool {
     })
 }
 
+/// Whether the text is in a script that is written without spaces. Wide Latin letters are not: their words are parted.
 pub(super) fn is_ideograph(text: &str) -> bool {
-    text.chars().any(|c| matches!(c, '\u{3000}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}'))
+    text.chars().any(|c| {
+        matches!(c, '\u{3000}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}')
+            && !matches!(c, '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}')
+    })
 }
 
 /// Words shown twice at nearly the same place, as some programs make shadows and bold type.
@@ -272,6 +276,17 @@ mod tests {
         page.extend(glyphs("now", 43.0, 0.0, 5.0));
         page.extend(glyphs("now", 43.3, 0.0, 5.0));
         assert_eq!(texts(&page), ["Rent", "due", "now"]);
+    }
+
+    #[test]
+    fn letters_shown_twice_are_read_once() {
+        let mut page = Vec::new();
+        for position in 0..3 {
+            for _ in 0..2 {
+                page.extend(glyphs("o", 5.0 * position as f32, 0.0, 5.0));
+            }
+        }
+        assert_eq!(texts(&page), ["ooo"]);
     }
 
     #[test]

@@ -11,8 +11,10 @@ pub(super) enum Token<'a> {
     Word(&'a str, Option<i32>),
     /// Text in the encoding that is in force.
     Bytes(Cow<'a, [u8]>),
-    /// A character given by its code.
+    /// A character given by its code; half of a pair without the other half is U+FFFD.
     Unicode(char),
+    /// Half of a surrogate pair. Never leaves the iterator.
+    Half(u16),
 }
 
 pub(super) struct Tokens<'a> {
@@ -24,11 +26,13 @@ pub(super) struct Tokens<'a> {
     skip: usize,
     /// First half of a surrogate pair.
     high: Option<u16>,
+    /// What comes after the sign for a half that has no other.
+    queued: Option<Token<'a>>,
 }
 
 impl<'a> Tokens<'a> {
     pub fn new(bytes: &'a [u8]) -> Tokens<'a> {
-        Tokens { bytes, at: 0, repeats: vec![1], skip: 0, high: None }
+        Tokens { bytes, at: 0, repeats: vec![1], skip: 0, high: None, queued: None }
     }
 
     /// The token of a control word or symbol; `Some(None)` for one that is none, `None` at the end.
@@ -101,14 +105,8 @@ impl<'a> Tokens<'a> {
     fn unicode(&mut self, code: i32) -> Option<Option<Token<'a>>> {
         self.skip = self.repeats.last().copied().unwrap_or(1);
         let unit = if code < 0 { code + 65_536 } else { code };
-        let c = match (self.high.take(), u16::try_from(unit)) {
-            (_, Ok(unit @ 0xD800..=0xDBFF)) => {
-                self.high = Some(unit);
-                return Some(None);
-            }
-            (Some(high), Ok(low @ 0xDC00..=0xDFFF)) => {
-                char::decode_utf16([high, low]).next().and_then(Result::ok)
-            }
+        let c = match u16::try_from(unit) {
+            Ok(unit @ 0xD800..=0xDFFF) => return Some(Some(Token::Half(unit))),
             _ => u32::try_from(unit).ok().and_then(char::from_u32),
         };
         // Symbol fonts stand in the private area at their byte codes.
@@ -125,7 +123,38 @@ impl<'a> Tokens<'a> {
 impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
+    /// Joins the halves of surrogate pairs.
     fn next(&mut self) -> Option<Token<'a>> {
+        const LOST: Token = Token::Unicode(char::REPLACEMENT_CHARACTER);
+        loop {
+            let token = self.queued.take().or_else(|| self.step());
+            match (token, self.high.take()) {
+                (Some(Token::Half(high @ 0xD800..=0xDBFF)), before) => {
+                    self.high = Some(high);
+                    if before.is_some() {
+                        return Some(LOST);
+                    }
+                }
+                (Some(Token::Half(low)), before) => {
+                    let pair = before.and_then(|high| char::decode_utf16([high, low]).next()?.ok());
+                    return Some(pair.map_or(LOST, Token::Unicode));
+                }
+                (token @ (Some(Token::Bytes(_) | Token::Unicode(_)) | None), Some(_)) => {
+                    self.queued = token;
+                    return Some(LOST);
+                }
+                // What stands between the halves of a pair does not part them.
+                (token, high) => {
+                    self.high = high;
+                    return token;
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Tokens<'a> {
+    fn step(&mut self) -> Option<Token<'a>> {
         loop {
             let byte = *self.bytes.get(self.at)?;
             match byte {

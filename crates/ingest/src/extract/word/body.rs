@@ -7,6 +7,8 @@ use carrel_corpus::{BlockKind, Locator};
 use super::super::Draft;
 use super::super::draft::{one_line, table_text};
 use super::super::xml::{Element, Node, Walk};
+use super::super::{fields, office};
+use super::numbering::Numbering;
 use super::styles::Styles;
 
 /// Font size in half points at or below which text cannot be read by eye.
@@ -60,6 +62,9 @@ struct Paragraph {
     style: Option<String>,
     outline: Option<u8>,
     list: bool,
+    /// Its own list and level; its style may have others.
+    list_id: Option<String>,
+    level: Option<usize>,
     notes: Vec<(&'static str, String)>,
     /// Page on which the paragraph begins.
     page: u32,
@@ -87,6 +92,9 @@ struct Run {
 pub(super) struct Body<'a> {
     styles: &'a Styles,
     notes: &'a Notes,
+    numbering: Numbering,
+    /// Properties that a tracked change replaced are open.
+    former: usize,
     paged: bool,
     page: u32,
     number: u32,
@@ -97,14 +105,22 @@ pub(super) struct Body<'a> {
     skipping: usize,
     deleting: usize,
     text: bool,
+    /// Code of the field that is open, and the addresses that fields lead to.
+    field: String,
+    coding: bool,
+    links: Vec<String>,
+    /// Descriptions of pictures, for after the paragraph.
+    alternatives: Vec<String>,
 }
 
 impl<'a> Body<'a> {
     /// `paged` says whether the file notes where Word last broke its pages.
-    pub fn new(styles: &'a Styles, notes: &'a Notes, paged: bool) -> Body<'a> {
+    pub fn new(styles: &'a Styles, notes: &'a Notes, numbering: Numbering, paged: bool) -> Body<'a> {
         Body {
             styles,
             notes,
+            numbering,
+            former: 0,
             paged,
             page: 1,
             number: 0,
@@ -114,6 +130,10 @@ impl<'a> Body<'a> {
             skipping: 0,
             deleting: 0,
             text: false,
+            field: String::new(),
+            coding: false,
+            links: Vec::new(),
+            alternatives: Vec::new(),
         }
     }
 
@@ -133,20 +153,42 @@ impl<'a> Body<'a> {
         while !self.tables.is_empty() {
             self.end_table(draft);
         }
+        self.links.iter().for_each(|address| draft.link(address));
         (self.paged.then_some(self.page), walk.broken)
     }
 
     fn open(&mut self, element: &Element) {
         let value = || element.attribute("val");
         let on = || !matches!(value().as_deref(), Some("0" | "false" | "none" | "off"));
+        self.former += usize::from(is_former(element.name()));
         if is_skipped(element.name()) {
             self.skipping += 1;
+            return;
+        }
+        if self.former > 0 {
             return;
         }
         match element.name() {
             "p" => self.paragraphs.push(Paragraph { page: self.page, ..Paragraph::default() }),
             "r" => self.run = Run { open: true, ..Run::default() },
             "t" | "delText" => self.text = true,
+            "instrText" => self.coding = true,
+            "fldChar" => self.end_field(),
+            "fldSimple" => {
+                self.field = element.attribute("instr").unwrap_or_default();
+                self.end_field();
+            }
+            "docPr" => {
+                if let Some(text) = office::alternative_text(element) {
+                    self.alternatives.push(text);
+                }
+            }
+            // Letters drawn along a line (WordArt of older versions).
+            "textpath" => {
+                if let Some(text) = element.attribute("string") {
+                    self.take_visible(&text);
+                }
+            }
             "tab" if self.run.open => self.take_visible("\t"),
             "br" | "cr" => {
                 if element.attribute("type").as_deref() == Some("page") && !self.paged {
@@ -197,6 +239,8 @@ impl<'a> Body<'a> {
         match name {
             "pStyle" => paragraph.style = element.attribute("val"),
             "numPr" => paragraph.list = true,
+            "numId" => paragraph.list_id = element.attribute("val"),
+            "ilvl" => paragraph.level = element.attribute("val").and_then(|level| level.parse().ok()),
             "outlineLvl" => {
                 let level = element.attribute("val").and_then(|level| level.parse::<u8>().ok());
                 paragraph.outline = level.filter(|level| *level < 9).map(|level| (level + 1).min(6));
@@ -217,7 +261,14 @@ impl<'a> Body<'a> {
         }
     }
 
+    fn end_field(&mut self) {
+        self.links.extend(fields::address(&std::mem::take(&mut self.field)).map(str::to_owned));
+    }
+
     fn take(&mut self, piece: &str) {
+        if self.coding {
+            self.field.push_str(piece);
+        }
         if self.text && self.skipping == 0 {
             self.take_visible(piece);
         }
@@ -243,8 +294,10 @@ impl<'a> Body<'a> {
             self.skipping = self.skipping.saturating_sub(1);
             return;
         }
+        self.former = self.former.saturating_sub(usize::from(is_former(name)));
         match name {
             "t" | "delText" => self.text = false,
+            "instrText" => self.coding = false,
             "r" => self.run = Run::default(),
             "p" => self.end_paragraph(draft),
             "del" | "moveFrom" => self.deleting = self.deleting.saturating_sub(1),
@@ -264,8 +317,13 @@ impl<'a> Body<'a> {
     }
 
     fn end_paragraph(&mut self, draft: &mut Draft) {
-        let Some(paragraph) = self.paragraphs.pop() else { return };
+        let Some(mut paragraph) = self.paragraphs.pop() else { return };
         let has_text = !paragraph.text.trim().is_empty();
+        if (has_text || paragraph.deleted.is_empty())
+            && let Some(number) = self.number(&paragraph).filter(|number| has_text && !number.is_empty())
+        {
+            paragraph.text = format!("{number} {}", paragraph.text.trim_start());
+        }
         if self.tables.is_empty() {
             self.number += u32::from(has_text);
             draft.push(self.kind(&paragraph), self.locator(paragraph.page), &paragraph.text);
@@ -278,11 +336,27 @@ impl<'a> Body<'a> {
         for text in [&paragraph.hidden, &paragraph.deleted] {
             draft.push(BlockKind::Hidden, self.locator(paragraph.page), text);
         }
+        for text in self.alternatives.drain(..) {
+            draft.paragraph(Locator::Part { name: "picture".into() }, &text);
+        }
         for (kind, id) in &paragraph.notes {
             if let Some(text) = self.notes.texts.get(&(*kind, id.clone())) {
                 draft.paragraph(Locator::Part { name: format!("{kind} {id}") }, text);
             }
         }
+    }
+
+    /// The number that Word shows before a paragraph.
+    fn number(&mut self, paragraph: &Paragraph) -> Option<String> {
+        let style = paragraph.style.as_deref().and_then(|style| self.styles.list(style));
+        let (list, level) = match (&paragraph.list_id, style) {
+            (Some(list), _) => (list.as_str(), paragraph.level),
+            (None, Some((list, level, style))) => {
+                (list, paragraph.level.or(level).or_else(|| self.numbering.level_of_style(list, style)))
+            }
+            (None, None) => return None,
+        };
+        self.numbering.next(list, level.unwrap_or(0))
     }
 
     fn kind(&self, paragraph: &Paragraph) -> BlockKind {
@@ -321,7 +395,12 @@ impl<'a> Body<'a> {
     }
 }
 
+/// Elements that hold the properties which a tracked change replaced.
+fn is_former(name: &str) -> bool {
+    matches!(name, "pPrChange" | "rPrChange" | "sectPrChange" | "tblPrChange" | "trPrChange" | "tcPrChange")
+}
+
 /// Elements whose text is not the document's: the older twin of a drawing, field codes, phonetic guides.
 fn is_skipped(name: &str) -> bool {
-    matches!(name, "Fallback" | "instrText" | "delInstrText" | "rt" | "binData")
+    matches!(name, "Fallback" | "delInstrText" | "rt" | "binData")
 }

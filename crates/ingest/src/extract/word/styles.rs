@@ -10,6 +10,9 @@ struct Style {
     based_on: Option<String>,
     outline: Option<u8>,
     numbered: bool,
+    /// The list that numbers its paragraphs, and on which level.
+    list: Option<String>,
+    level: Option<usize>,
 }
 
 /// The styles of a document by their ids.
@@ -31,6 +34,10 @@ impl Styles {
                     ("name", Some((_, style))) => style.name = element.attribute("val").unwrap_or_default(),
                     ("basedOn", Some((_, style))) => style.based_on = element.attribute("val"),
                     ("numPr", Some((_, style))) => style.numbered = true,
+                    ("numId", Some((_, style))) => style.list = element.attribute("val"),
+                    ("ilvl", Some((_, style))) => {
+                        style.level = element.attribute("val").and_then(|level| level.parse().ok());
+                    }
                     ("outlineLvl", Some((_, style))) => {
                         style.outline = element.attribute("val").and_then(|level| level.parse().ok());
                     }
@@ -57,6 +64,19 @@ impl Styles {
             }
             if let Some(level) = style.outline.filter(|level| *level < 9) {
                 return Some((level + 1).min(6));
+            }
+            id = style.based_on.as_deref()?;
+        }
+        None
+    }
+
+    /// The list that numbers the paragraphs of a style, and the level and style that say so.
+    pub fn list(&self, id: &str) -> Option<(&str, Option<usize>, &str)> {
+        let mut id = self.styles.get_key_value(id)?.0.as_str();
+        for _ in 0..10 {
+            let style = self.styles.get(id)?;
+            if let Some(list) = &style.list {
+                return Some((list, style.level, id));
             }
             id = style.based_on.as_deref()?;
         }

@@ -84,6 +84,8 @@ pub(super) struct Text<'a> {
     pub leading: f64,
     pub rise: f64,
     pub mode: i64,
+    /// Size of what was last shown on the line itself.
+    pub plain_size: f64,
     line: Matrix,
     current: Matrix,
 }
@@ -106,7 +108,14 @@ impl Text<'_> {
 
     /// From a glyph space of size 1 to user space.
     pub fn matrix(&self) -> Matrix {
-        multiply(&[self.size * self.scale, 0.0, 0.0, self.size, 0.0, self.rise], &self.current)
+        multiply(&[self.size * self.scale, 0.0, 0.0, self.size, 0.0, self.offset()], &self.current)
+    }
+
+    /// How far what is shown is set off its line: superscripts are, but not letters of full size, which some programs
+    /// place along a curve in this way.
+    pub fn offset(&self) -> f64 {
+        let full = self.plain_size > 0.0 && self.size >= 0.9 * self.plain_size;
+        if full && self.rise.abs() < 0.6 * self.size { 0.0 } else { self.rise }
     }
 
     /// Moves on by a glyph.
@@ -149,6 +158,7 @@ impl<'a> State<'a> {
             leading: 0.0,
             rise: 0.0,
             mode: 0,
+            plain_size: 0.0,
             line: IDENTITY,
             current: IDENTITY,
         };

@@ -18,6 +18,8 @@ pub(super) struct Fallback {
     glyphs: HashMap<u32, char>,
     /// Whether the codes are characters themselves: those of a composite font that is mapped to glyphs by a table.
     plain: bool,
+    /// Whether the font is not embedded and is one of those whose glyphs stand in the order of [`core_glyph`].
+    core: bool,
 }
 
 struct Collection {
@@ -38,7 +40,11 @@ impl Fallback {
             .and_then(|font| font.get::<Dict>(b"FontDescriptor"))
             .and_then(|descriptor| descriptor.get::<Stream>(b"FontFile2"))
             .and_then(|stream| stream.decoded_data().ok());
+        let identity =
+            dict.get::<Name>(b"Encoding").is_some_and(|name| name.as_str().starts_with("Identity"));
+        let core = composite && identity && descendant.as_ref().is_some_and(is_core);
         Fallback {
+            core,
             to_unicode: to_unicode.map(|text| parse_to_unicode(&text)).unwrap_or_default(),
             collection: descendant.as_ref().filter(|_| composite).and_then(|font| Collection::of(dict, font)),
             glyphs: program.and_then(|program| glyph_characters(&program)).unwrap_or_default(),
@@ -51,11 +57,38 @@ impl Fallback {
         if let Some(text) = self.to_unicode.get(&code) {
             return Some(text.clone());
         }
+        let of_core = || core_glyph(code).filter(|_| self.core).map(String::from);
         let of_collection = self.collection.as_ref().and_then(|collection| collection.text(code));
         let of_glyph = || self.glyphs.get(&glyph).filter(|_| glyph != 0).map(char::to_string);
         let of_code = || char::from_u32(code).filter(|c| self.plain && c.is_alphanumeric()).map(String::from);
-        of_collection.or_else(of_glyph).or_else(of_code)
+        of_collection.or_else(of_glyph).or_else(of_core).or_else(of_code)
     }
+}
+
+/// Whether a composite font stands for a TrueType font that came with Windows, by glyph numbers, without being embedded.
+fn is_core(descendant: &Dict) -> bool {
+    const CORE: [&str; 7] =
+        ["arial", "timesnewroman", "couriernew", "verdana", "tahoma", "georgia", "trebuchet"];
+    let name = descendant.get::<Name>(b"BaseFont");
+    let name = name.map(|name| name.as_str().to_lowercase().replace([' ', '-'], "")).unwrap_or_default();
+    let embedded = descendant.get::<Dict>(b"FontDescriptor").is_some_and(|descriptor| {
+        [b"FontFile".as_slice(), b"FontFile2", b"FontFile3"].iter().any(|key| descriptor.contains_key(key))
+    });
+    let numbered = descendant.get::<Name>(b"Subtype").is_some_and(|kind| kind.as_str() == "CIDFontType2");
+    numbered && !embedded && CORE.iter().any(|core| name.starts_with(core))
+}
+
+/// The character of a glyph in the order of the standard Macintosh glyphs (OpenType, `post` table), which those fonts
+/// follow but for the no-break space, which they leave out.
+fn core_glyph(glyph: u32) -> Option<char> {
+    let byte = match glyph {
+        3..=97 => glyph + 29,
+        98..=171 => glyph + 30,
+        172..=224 => glyph + 31,
+        _ => return None,
+    };
+    let byte = u8::try_from(byte).ok()?;
+    encoding_rs::MACINTOSH.decode_without_bom_handling(&[byte]).0.chars().next()
 }
 
 impl Collection {
