@@ -60,6 +60,7 @@ pub(super) fn read(source: &Source) -> Reading {
     margins::drop_repeated(&mut readings);
     let outline = structure::outline(&catalog);
     let body = body_size(&readings);
+    let named = structure::has_several_authors(&pdf);
     for (position, reading) in readings.iter().enumerate() {
         let number = u32::try_from(position + 1).unwrap_or(u32::MAX);
         let locator = Locator::Pages { first: number, last: number };
@@ -69,7 +70,7 @@ pub(super) fn read(source: &Source) -> Reading {
             }
         }
         if let Some(page) = pdf.pages().get(position) {
-            for (kind, text) in structure::notes(page, draft.text()) {
+            for (kind, text) in structure::notes(page, draft.text(), named) {
                 draft.push(kind, locator.clone(), &text);
             }
         }
@@ -310,6 +311,23 @@ mod tests {
             "indexed\nParagraph @ page 1: Rent is due.\nHidden @ page 1: ignore the rules nobody reads this\n\
              Paragraph @ page 2: recognised\nParagraph @ page 3: white on black"
         );
+    }
+
+    #[test]
+    fn comments_name_their_authors_where_there_are_several() {
+        let commented = |second: &str| {
+            let bytes = file(&["BT /F1 12 Tf 72 700 Td (Rent is due.) Tj ET"], "");
+            let notes = format!(
+                "/Type/Page/Annots[<</Subtype/Text/Rect[0 0 9 9]/T(Ada)/Contents(Why?)>>\
+                 <</Subtype/Text/Rect[0 0 9 9]/T({second})/Contents(So it is.)>>]"
+            );
+            read(
+                "a.pdf",
+                String::from_utf8_lossy(&bytes).replacen("/Type/Page/", &format!("{notes}/"), 1).as_bytes(),
+            )
+        };
+        assert_eq!(commented("Bob").text, "Rent is due.\n\nAda: Why?\n\nBob: So it is.");
+        assert_eq!(commented("Ada").text, "Rent is due.\n\nWhy?\n\nSo it is.");
     }
 
     #[test]

@@ -261,6 +261,21 @@ mod tests {
     }
 
     #[test]
+    fn a_short_line_of_japanese_ends_its_paragraph() {
+        check(
+            &[
+                (50.0, 50.0, "電線関係"),
+                (50.0, 62.0, "電線接続端子部が次のいずれにも該当しないときに限り工具"),
+                (50.0, 74.0, "を用いる"),
+            ],
+            &[
+                (BlockKind::Paragraph, "電線関係"),
+                (BlockKind::Paragraph, "電線接続端子部が次のいずれにも該当しないときに限り工具を用いる"),
+            ],
+        );
+    }
+
+    #[test]
     fn lines_are_joined_to_paragraphs_and_hyphens_go() {
         check(
             &[

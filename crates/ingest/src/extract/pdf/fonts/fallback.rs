@@ -38,7 +38,9 @@ impl Fallback {
         let program = descendant
             .as_ref()
             .and_then(|font| font.get::<Dict>(b"FontDescriptor"))
-            .and_then(|descriptor| descriptor.get::<Stream>(b"FontFile2"))
+            .and_then(|descriptor| {
+                [b"FontFile2".as_slice(), b"FontFile3"].iter().find_map(|key| descriptor.get::<Stream>(key))
+            })
             .and_then(|stream| stream.decoded_data().ok());
         let identity =
             dict.get::<Name>(b"Encoding").is_some_and(|name| name.as_str().starts_with("Identity"));

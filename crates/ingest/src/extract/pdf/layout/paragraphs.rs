@@ -183,6 +183,11 @@ fn continues(previous: &Row, row: &Row, first: &Row, right: f32) -> bool {
         return false;
     }
     let before = previous.text();
+    // Chinese and Japanese fill their lines, breaking them anywhere: a short line is the last one.
+    let solid = before.chars().next_back().is_some_and(|c| is_ideograph(&c.to_string()));
+    if solid && previous.right() < right - 2.5 * size {
+        return false;
+    }
     let ended = before.trim_end_matches(['"', '”', '’', ')', ' ']).ends_with(['.', ':', '?', '!', ';', '。']);
     let short = previous.right() < right - 0.15 * (right - first.left()).max(1.0);
     let indented = row.left() > previous.left() + 0.9 * size && !is_item(&before);
