@@ -111,7 +111,9 @@ fn push_body(
         match rtf::wrapped_html(&unpacked) {
             Some(page) => html::push_page(&page, Some(part), &mut body),
             // Objects are attachments of the message, and only pictured here.
-            None => drop(rtf::push(&unpacked, &Locator::Part { name: part.to_owned() }, &mut body)),
+            None => {
+                rtf::push(&unpacked, &Locator::Part { name: part.to_owned() }, &mut body);
+            }
         }
     }
     let words = |text: &str| text.split_whitespace().count();

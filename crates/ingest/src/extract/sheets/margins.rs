@@ -16,11 +16,11 @@ pub(super) fn push(text: &str, locator: &Locator, draft: &mut Draft) {
             ('&', Some('&')) => section.push('&'),
             ('&', Some('L' | 'C' | 'R')) => sections.push(String::new()),
             ('&', Some('"')) => while rest.next().is_some_and(|c| c != '"') {},
-            ('&', Some('K')) => drop(
-                (0..6)
-                    .filter_map(|_| rest.next_if(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-')))
-                    .count(),
-            ),
+            ('&', Some('K')) => {
+                for _ in 0..6 {
+                    let _ = rest.next_if(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-'));
+                }
+            }
             ('&', Some(digit)) if digit.is_ascii_digit() => {
                 while rest.next_if(char::is_ascii_digit).is_some() {}
             }

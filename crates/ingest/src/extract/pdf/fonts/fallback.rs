@@ -44,13 +44,16 @@ impl Fallback {
             .and_then(|stream| stream.decoded_data().ok());
         let identity =
             dict.get::<Name>(b"Encoding").is_some_and(|name| name.as_str().starts_with("Identity"));
-        let core = composite && identity && descendant.as_ref().is_some_and(is_core);
+        // A table from codes to glyphs: the codes are characters then.
+        let plain =
+            composite && descendant.as_ref().is_some_and(|font| font.get::<Stream>(b"CIDToGIDMap").is_some());
+        let core = composite && identity && !plain && descendant.as_ref().is_some_and(is_core);
         Fallback {
             core,
             to_unicode: to_unicode.map(|text| parse_to_unicode(&text)).unwrap_or_default(),
             collection: descendant.as_ref().filter(|_| composite).and_then(|font| Collection::of(dict, font)),
             glyphs: program.and_then(|program| glyph_characters(&program)).unwrap_or_default(),
-            plain: composite && descendant.is_some_and(|font| font.get::<Stream>(b"CIDToGIDMap").is_some()),
+            plain,
         }
     }
 
