@@ -358,6 +358,9 @@ mod tests {
         assert_eq!(unread, "failed (page 1: the fonts do not say which characters they show)");
         // The glyphs of the fonts that come with Windows stand in a known order.
         assert_eq!(read("a.pdf", odd("ArialMT").as_bytes()).text, "Sp");
+        // But where a table leads from codes to glyphs, the codes are characters.
+        let table = odd("ArialMT").replace("/FontDescriptor<<", "/CIDToGIDMap 5 0 R/FontDescriptor<<");
+        assert_eq!(read("a.pdf", table.as_bytes()).text, "6S");
     }
 
     #[test]
