@@ -23,7 +23,7 @@ pub(crate) struct Live {
     /// For each slot its chunk, ascending.
     chunks: Vec<i64>,
     /// For each slot the place of its document in `documents`, or [`DEAD`].
-    owners: Vec<u32>,
+    pub(crate) owners: Vec<u32>,
     /// For each slot whether the matrix has a row.
     in_matrix: Vec<bool>,
     dead: usize,
@@ -179,7 +179,8 @@ impl Live {
             self.keys.push(key);
             self.segments.push(segment);
         }
-        self.statistics = Statistics::of(&searcher, &self.segments, keywords.fields)?;
+        self.statistics =
+            Statistics::of(&searcher, &self.segments, keywords.fields, &self.owners, self.documents.len())?;
         self.searcher = searcher;
         Ok(())
     }

@@ -65,12 +65,14 @@ pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<
     let mut allowed = live.allowed(|document| conditions.allow(document));
     let restricted = restrict(stores.keywords, live, &parsed, query.strict_phrases, &mut allowed)?;
 
-    let mut by_keywords = Vec::new();
+    let (mut by_keywords, mut most) = (Vec::new(), 0.0);
     if query.ranking != Ranking::Vectors {
         let languages: Vec<&str> = live.languages.iter().map(String::as_str).collect();
         let fields = stores.keywords.fields;
         let groups = terms::groups(&parsed.words, &languages, fields);
-        by_keywords = rank::scores(&live.searcher, &live.segments, fields, live.statistics, &groups)?;
+        let scores =
+            rank::scores(&live.searcher, &live.segments, fields, &live.statistics, &live.owners, &groups)?;
+        (by_keywords, most) = (scores.chunks, scores.most);
         by_keywords.retain(|(slot, _)| allowed.allows(*slot));
     }
     let mut by_vectors = Vec::new();
@@ -81,7 +83,11 @@ pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<
         by_vectors = nearest(stores, live, &allowed, vector, query.limit, everything, restricted)?;
     }
     let depth = DEPTH.max(query.limit.saturating_mul(2));
-    let mut found = fusion::fuse(by_keywords, by_vectors, depth);
+    let mut found = fusion::candidates(by_keywords, by_vectors, live.slots(), depth);
+    if let (Ranking::Hybrid, Some(vector)) = (query.ranking, &query.vector) {
+        compare(stores, live, vector, &mut found)?;
+    }
+    fusion::score(&mut found, most);
     sort(live, &mut found);
     Ok(found.into_iter().map(|candidate| (live.chunk(candidate.slot), candidate)).collect())
 }
@@ -156,6 +162,20 @@ fn nearest(
     let indexed = indexed.into_iter().filter_map(|(chunk, s)| Some((live.slot(chunk.0)?, s)));
     found.extend(indexed.filter(|(slot, _)| allowed.allows(*slot) && !known.contains(slot)));
     Ok(found)
+}
+
+/// An approximate index names only its best: what words found is compared too, so that both sides judge it.
+fn compare(stores: &Stores, live: &Live, vector: &[f32], found: &mut [Candidate]) -> Result<()> {
+    if !stores.vectors.is_indexed() {
+        return Ok(());
+    }
+    let missing = found.iter().filter(|candidate| candidate.similarity.is_none());
+    let chunks = missing.map(|candidate| live.chunk(candidate.slot));
+    let similarities = stores.catalog.read(|tx| passages::similarities(tx, chunks, vector))?;
+    for candidate in found.iter_mut().filter(|candidate| candidate.similarity.is_none()) {
+        candidate.similarity = similarities.get(&live.chunk(candidate.slot)).copied();
+    }
+    Ok(())
 }
 
 /// Best first; equal ones by path and place, so that the order does not depend on the order of ingestion.

@@ -1,4 +1,9 @@
-//! BM25 over tantivy's postings, with our own constants and statistics.
+//! BM25 over tantivy's postings, with our own constants and statistics, of a chunk inside of its document.
+//!
+//! A question about one of many documents has words that tell which one is meant (a party of a contract, a title) and
+//! words that tell which place in it. Scored alike, the first kind leads to the chunks that repeat the name. So a
+//! chunk's score has two parts: BM25 of its whole document among documents, and BM25 of the chunk, in which a word
+//! that the rest of the document has throughout counts for less. A document of one chunk is weighed as ever.
 //!
 //! tantivy fixes k1 = 1.2 and b = 0.75 and counts deleted chunks into its statistics, so that scores would depend
 //! on when segments were merged. Here a term's postings are read whole, term at a time, into one score per chunk:
@@ -6,7 +11,7 @@
 
 use tantivy::postings::BlockSegmentPostings;
 use tantivy::query::{EnableScoring, PhraseQuery, Query, TermQuery};
-use tantivy::schema::IndexRecordOption;
+use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, SegmentReader, TERMINATED, Term};
 
 use super::Fields;
@@ -16,6 +21,15 @@ use crate::{Error, Result};
 /// Okapi BM25 (Robertson and Zaragoza, 2009) with the constants of Anserini's baselines.
 const K1: f32 = 0.9;
 const B: f32 = 0.4;
+/// The same of whole documents, in which a word is repeated more often before that says nothing new.
+const DOCUMENT_K1: f32 = 3.0;
+const DOCUMENT_B: f32 = 0.75;
+/// Weight of the document's score beside the chunk's.
+const DOCUMENT: f32 = 0.5;
+/// How much of a word's weight in a chunk goes by its document, and how much by the library.
+const WITHIN: f32 = 0.5;
+/// How many chunks of a document weigh as much as the library in telling how surprising a word is in it.
+const PRIOR: f32 = 20.0;
 
 /// A chunk that is gone, or not in the live table.
 pub(crate) const DEAD: u32 = u32::MAX;
@@ -26,101 +40,199 @@ pub(crate) struct Segment {
     pub(crate) slots: Vec<u32>,
 }
 
-struct Lengths {
-    chunks: f32,
-    exact: f32,
-    stems: f32,
-}
-
-/// Sum of the lengths of live chunks in each field.
-fn lengths(searcher: &Searcher, segments: &[Segment], fields: Fields) -> Result<Lengths> {
-    let mut total = Lengths { chunks: 0.0, exact: 0.0, stems: 0.0 };
-    let (mut exact, mut stems, mut chunks) = (0u64, 0u64, 0u64);
-    for (reader, segment) in searcher.segment_readers().iter().zip(segments) {
-        let exact_norms = reader.get_fieldnorms_reader(fields.exact).map_err(Error::keywords)?;
-        let stem_norms = reader.get_fieldnorms_reader(fields.stems).map_err(Error::keywords)?;
-        for (document, _) in segment.slots.iter().enumerate().filter(|(_, slot)| **slot != DEAD) {
-            exact += u64::from(exact_norms.fieldnorm(document as u32));
-            stems += u64::from(stem_norms.fieldnorm(document as u32));
-            chunks += 1;
-        }
-    }
-    (total.chunks, total.exact, total.stems) = (chunks as f32, exact as f32, stems as f32);
-    Ok(total)
-}
-
 /// Collection statistics: they change only with what is published.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct Statistics {
+    /// Live chunks.
     chunks: f32,
-    mean_exact: f32,
-    mean_stems: f32,
+    /// Documents that have any.
+    documents: f32,
+    /// For each document how many live chunks it has.
+    shares: Vec<f32>,
+    exact: Norms,
+    stems: Norms,
+}
+
+/// What BM25 sets a frequency against: by slot and by document, of one field.
+#[derive(Default)]
+struct Norms {
+    chunks: Vec<f32>,
+    documents: Vec<f32>,
 }
 
 impl Statistics {
-    pub(crate) fn of(searcher: &Searcher, segments: &[Segment], fields: Fields) -> Result<Statistics> {
-        let Lengths { chunks, exact, stems } = lengths(searcher, segments, fields)?;
-        let mean = |total: f32| if chunks > 0.0 { (total / chunks).max(1.0) } else { 1.0 };
-        Ok(Statistics { chunks, mean_exact: mean(exact), mean_stems: mean(stems) })
+    /// `owners` gives for each slot the place of its document, of which there are `documents`.
+    pub(crate) fn of(
+        searcher: &Searcher,
+        segments: &[Segment],
+        fields: Fields,
+        owners: &[u32],
+        documents: usize,
+    ) -> Result<Statistics> {
+        let mut shares = vec![0.0; documents];
+        let live = segments.iter().flat_map(|segment| &segment.slots).filter(|slot| **slot != DEAD);
+        for slot in live {
+            shares[owners[*slot as usize] as usize] += 1.0;
+        }
+        let chunks = shares.iter().sum();
+        let filled = shares.iter().filter(|share| **share > 0.0).count() as f32;
+        let norms = |field| Norms::of(searcher, segments, field, owners, &shares);
+        let (exact, stems) = (norms(fields.exact)?, norms(fields.stems)?);
+        Ok(Statistics { chunks, documents: filled, shares, exact, stems })
     }
 }
 
-/// The BM25 score of every live chunk that has any of the terms, with its slot. Unordered.
+impl Norms {
+    fn of(
+        searcher: &Searcher,
+        segments: &[Segment],
+        field: Field,
+        owners: &[u32],
+        shares: &[f32],
+    ) -> Result<Norms> {
+        let (mut chunks, mut documents) = (vec![0.0; owners.len()], vec![0.0; shares.len()]);
+        for (reader, segment) in searcher.segment_readers().iter().zip(segments) {
+            let norms = reader.get_fieldnorms_reader(field).map_err(Error::keywords)?;
+            for (document, slot) in segment.slots.iter().enumerate().filter(|(_, slot)| **slot != DEAD) {
+                let length = norms.fieldnorm(document as u32) as f32;
+                chunks[*slot as usize] = length;
+                documents[owners[*slot as usize] as usize] += length;
+            }
+        }
+        let total: f64 = documents.iter().map(|length| f64::from(*length)).sum();
+        let mean = |count: usize| if count > 0 { (total / count as f64).max(1.0) as f32 } else { 1.0 };
+        let live = shares.iter().sum::<f32>() as usize;
+        let (chunk, document) = (mean(live), mean(shares.iter().filter(|share| **share > 0.0).count()));
+        for length in &mut chunks {
+            *length = K1 * (1.0 - B + B * *length / chunk);
+        }
+        for length in &mut documents {
+            *length = DOCUMENT_K1 * (1.0 - DOCUMENT_B + DOCUMENT_B * *length / document);
+        }
+        Ok(Norms { chunks, documents })
+    }
+}
+
+/// A document as far as the scoring of a group has come.
+#[derive(Clone, Copy, Default)]
+struct Document {
+    score: f32,
+    /// How often it has the word, and in how many chunks.
+    frequency: u32,
+    chunks: u32,
+    /// What the word counts for in one of its chunks.
+    surprise: f32,
+}
+
+/// What the words of a question find.
+pub(crate) struct Scores {
+    /// The score of every live chunk that has any of the words, by slot. Unordered.
+    pub(crate) chunks: Vec<(u32, f32)>,
+    /// What a chunk would score that had all of the words without end, those included that no chunk has.
+    pub(crate) most: f32,
+}
+
+/// Sets rare words further apart from common ones: to the power of 1.25.
+fn emphasise(weight: f32) -> f32 {
+    weight * weight.max(0.0).sqrt().sqrt()
+}
+
+/// Scores every live chunk that has any of the terms.
 pub(crate) fn scores(
     searcher: &Searcher,
     segments: &[Segment],
     fields: Fields,
-    statistics: Statistics,
+    statistics: &Statistics,
+    owners: &[u32],
     groups: &[Group],
-) -> Result<Vec<(u32, f32)>> {
-    let readers = searcher.segment_readers();
-    let mut totals: Vec<Vec<f32>> = segments.iter().map(|segment| vec![0.0; segment.slots.len()]).collect();
-    let mut counts: Vec<Vec<u32>> = segments.iter().map(|segment| vec![0; segment.slots.len()]).collect();
+) -> Result<Scores> {
+    let mut most = 0.0;
+    let mut totals = vec![0f32; owners.len()];
+    let mut counts = vec![0u32; owners.len()];
+    let mut documents = vec![Document::default(); statistics.shares.len()];
+    let (mut matched, mut touched) = (Vec::new(), Vec::new());
     for group in groups {
-        let (field, mean) = match group.field {
-            FieldOf::Exact => (fields.exact, statistics.mean_exact),
-            FieldOf::Stems => (fields.stems, statistics.mean_stems),
+        let (field, norms) = match group.field {
+            FieldOf::Exact => (fields.exact, &statistics.exact),
+            FieldOf::Stems => (fields.stems, &statistics.stems),
         };
-        let mut matched: Vec<Vec<u32>> = Vec::with_capacity(segments.len());
-        for ((reader, segment), counts) in readers.iter().zip(segments).zip(&mut counts) {
-            matched.push(count(reader, segment, &group.terms, counts)?);
+        matched.clear();
+        for (reader, segment) in searcher.segment_readers().iter().zip(segments) {
+            count(reader, segment, field, &group.terms, &mut counts, &mut matched)?;
         }
-        let found = matched.iter().map(Vec::len).sum::<usize>() as f32;
-        let idf = (1.0 + (statistics.chunks - found + 0.5) / (found + 0.5)).ln();
-        let weight = group.weight * idf * (K1 + 1.0);
-        for (segment, matched) in matched.iter().enumerate().filter(|(_, matched)| !matched.is_empty()) {
-            let norms = readers[segment].get_fieldnorms_reader(field).map_err(Error::keywords)?;
-            for document in matched {
-                let at = *document as usize;
-                let frequency = std::mem::take(&mut counts[segment][at]) as f32;
-                let length = norms.fieldnorm(*document) as f32 / mean;
-                totals[segment][at] += weight * frequency / (frequency + K1 * (1.0 - B + B * length));
+        touched.clear();
+        for slot in &matched {
+            let place = owners[*slot as usize];
+            let document = &mut documents[place as usize];
+            if document.chunks == 0 {
+                touched.push(place);
             }
+            document.chunks += 1;
+            document.frequency += counts[*slot as usize];
+        }
+        let rarity = |of: f32, all: f32| (1.0 + (all - of + 0.5) / (of + 0.5)).ln();
+        let share = (matched.len() as f32 + 0.5) / (statistics.chunks + 1.0);
+        let among_chunks = -share.ln();
+        let documents_with = touched.len() as f32;
+        let among_documents = (DOCUMENT_K1 + 1.0)
+            * DOCUMENT
+            * group.weight
+            * emphasise(rarity(documents_with, statistics.documents));
+        if !matched.is_empty() || group.field == FieldOf::Stems {
+            most += among_documents + group.weight * emphasise(among_chunks) * (K1 + 1.0);
+        }
+        for place in &touched {
+            let document = &mut documents[*place as usize];
+            let frequency = document.frequency as f32;
+            document.score += among_documents * frequency / (frequency + norms.documents[*place as usize]);
+            // How likely the document's other chunks make the word, seen from any one that has it.
+            let others = statistics.shares[*place as usize] - 1.0;
+            let within = match others > 0.0 {
+                true => ((others + PRIOR) / ((document.chunks - 1) as f32 + PRIOR * share)).ln(),
+                false => among_chunks,
+            };
+            let surprise = emphasise(WITHIN * within + (1.0 - WITHIN) * among_chunks);
+            document.surprise = group.weight * surprise * (K1 + 1.0);
+            (document.frequency, document.chunks) = (0, 0);
+        }
+        for slot in &matched {
+            let at = *slot as usize;
+            let frequency = std::mem::take(&mut counts[at]) as f32;
+            totals[at] +=
+                documents[owners[at] as usize].surprise * frequency / (frequency + norms.chunks[at]);
         }
     }
-    let slots = segments.iter().flat_map(|segment| segment.slots.iter().copied());
-    Ok(slots.zip(totals.into_iter().flatten()).filter(|(_, score)| *score > 0.0).collect())
+    let found = (0..).zip(totals).filter(|(_, score)| *score > 0.0);
+    let whole = |(slot, score): (u32, f32)| (slot, score + documents[owners[slot as usize] as usize].score);
+    Ok(Scores { chunks: found.map(whole).collect(), most })
 }
 
-/// Adds up how often live documents have any of the terms; gives those that have.
-fn count(reader: &SegmentReader, segment: &Segment, terms: &[Term], counts: &mut [u32]) -> Result<Vec<u32>> {
-    let mut matched = Vec::new();
+/// Adds up how often live chunks have any of the terms, by slot; appends the slots of those that have.
+fn count(
+    reader: &SegmentReader,
+    segment: &Segment,
+    field: Field,
+    terms: &[Term],
+    counts: &mut [u32],
+    matched: &mut Vec<u32>,
+) -> Result<()> {
+    let index = reader.inverted_index(field).map_err(Error::keywords)?;
     for term in terms {
-        let index = reader.inverted_index(term.field()).map_err(Error::keywords)?;
         let postings =
             index.read_block_postings(term, IndexRecordOption::WithFreqs).map_err(Error::keywords)?;
         let Some(mut postings) = postings else { continue };
         each_posting(&mut postings, |document, frequency| {
-            let at = document as usize;
-            if segment.slots[at] != DEAD {
-                if counts[at] == 0 {
-                    matched.push(document);
+            let slot = segment.slots[document as usize];
+            if slot != DEAD {
+                let count = &mut counts[slot as usize];
+                if *count == 0 {
+                    matched.push(slot);
                 }
-                counts[at] += frequency;
+                *count += frequency;
             }
         });
     }
-    Ok(matched)
+    Ok(())
 }
 
 fn each_posting(postings: &mut BlockSegmentPostings, mut sink: impl FnMut(u32, u32)) {

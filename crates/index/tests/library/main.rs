@@ -4,5 +4,6 @@ mod changes;
 mod crashes;
 mod erasure;
 mod records;
+mod scale;
 mod searches;
 mod shelf;

@@ -48,6 +48,29 @@ fn words_are_found_in_every_script_and_inflection() {
 }
 
 #[test]
+fn a_question_about_one_of_many_documents_finds_the_place_in_it() {
+    let shelf = Shelf::new();
+    let clause = "Either side may end this agreement by written notice of thirty days.";
+    let names = ["Acme", "Borealis", "Corvus", "Dorado"];
+    for name in names {
+        let parts = [
+            format!("Supply agreement of {name}. {name} delivers and {name} is paid."),
+            format!("{name} keeps the goods at the stores of {name}, where {name} insures them."),
+            format!("{name} names a person who speaks for {name}."),
+            clause.to_owned(),
+            "Invoices are paid within a month.".to_owned(),
+        ];
+        shelf.put(&format!("/d/{name}.txt"), &parts.join("\n\n"));
+    }
+    shelf.settle();
+    for name in names {
+        let query = keywords(&format!("How may {name} end the agreement by notice?"));
+        let found = shelf.find(&query);
+        assert_eq!(found[0], (format!("/d/{name}.txt"), clause.to_owned()), "{name}");
+    }
+}
+
+#[test]
 fn operators_restrict_inside_the_search() {
     let shelf = Shelf::new();
     shelf.add("/d/lease.txt", "The notice period is three months.");
