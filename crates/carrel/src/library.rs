@@ -302,6 +302,11 @@ impl Library {
         Ok(answered)
     }
 
+    /// How passages for a question are ranked best.
+    pub fn ranking(&self, question: &str) -> Ranking {
+        embed::ranking(self.embedder(), question)
+    }
+
     /// The passages that bear on `question`, best first: those of pinned documents ahead of all others.
     fn retrieve(
         &self,
@@ -314,7 +319,7 @@ impl Library {
             vector: Some(self.embedder.query(question)?),
             filter: filter.clone(),
             limit: RETRIEVED,
-            ranking: Ranking::Hybrid,
+            ranking: self.ranking(question),
             per_document: Some(RETRIEVED_PER_DOCUMENT),
             collapse_duplicates: true,
             strict_phrases: false,
@@ -339,11 +344,14 @@ impl Library {
     /// `after:` and `before:`.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<Passage>, Error> {
         let _quiet = self.gate.enter();
-        let vector = match request.ranking {
+        let words = parse_query(&request.query).words;
+        let ranking = match request.ranking {
+            Ranking::Hybrid => self.ranking(&words),
+            asked => asked,
+        };
+        let vector = match ranking {
             Ranking::Keywords => None,
-            Ranking::Hybrid | Ranking::Vectors => {
-                Some(self.embedder.query(&parse_query(&request.query).words)?)
-            }
+            Ranking::Hybrid | Ranking::Vectors => Some(self.embedder.query(&words)?),
         };
         let folders = self.prefixes(&request.folders, &request.paths)?;
         Ok(self.index.search(&Query {
@@ -351,7 +359,7 @@ impl Library {
             vector,
             filter: Filter { folders, ..Filter::default() },
             limit: request.limit,
-            ranking: request.ranking,
+            ranking,
             per_document: None,
             collapse_duplicates: true,
             strict_phrases: true,

@@ -49,18 +49,13 @@ fn best(side: &[(u32, f32)], depth: usize) -> Vec<(u32, f32)> {
 }
 
 /// Weight of a similarity of 1 beside a chunk that has every word of the question.
-const SIMILARITY: f32 = 0.45;
-/// Similarities are believed in full where the best of the best keyword hits is so near to the best of all, as a
-/// share; so many hits are asked.
-const AGREED: f32 = 0.7;
-const WITNESSES: usize = 3;
+const SIMILARITY: f32 = 0.5;
 
 /// Scores the candidates by both sides. `most` is the keyword score of a chunk that has every word.
 ///
 /// Each side has as much of a say as it is sure of itself. Of keywords that is the share of the question that the
 /// best chunk has, squared: it is high when a few telling words are found together, and low for a claim in other
-/// words than the text's. A similarity says little until it is high, hence its fourth power, and less when none of the
-/// best keyword hits is near: of a language that the embedder does not know, it likes any text but the right ones.
+/// words than the text's. A similarity says little until it is high, hence its fourth power.
 /// Ranks alone (reciprocal rank fusion) would forget all of that.
 pub(crate) fn score(found: &mut [Candidate], most: f32) {
     let top = found.iter().filter_map(|candidate| candidate.bm25).fold(0.0, f32::max);
@@ -71,23 +66,11 @@ pub(crate) fn score(found: &mut [Candidate], most: f32) {
         .fold((0.0, 0), |(sum, count), similarity| (sum + similarity, count + 1));
     let usual = if count > 0 { sum / count as f32 } else { 0.0 };
     let most = most.max(1e-6);
-    let weight = SIMILARITY * agreement(found);
     for candidate in found {
         let keywords = candidate.bm25.unwrap_or(0.0) / most * (top / most);
         let similarity = candidate.similarity.unwrap_or(usual);
-        candidate.score = keywords + weight * similarity * similarity.abs().powi(3);
+        candidate.score = keywords + SIMILARITY * similarity * similarity.abs().powi(3);
     }
-}
-
-/// How far the similarities are borne out by the keywords; 1 where there is nothing to compare.
-fn agreement(found: &[Candidate]) -> f32 {
-    let mut hits: Vec<(f32, f32)> =
-        found.iter().filter_map(|candidate| Some((candidate.bm25?, candidate.similarity?))).collect();
-    hits.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let highest = |similarities: &mut dyn Iterator<Item = f32>| similarities.fold(0.0, f32::max);
-    let witnessed = highest(&mut hits.iter().take(WITNESSES).map(|(_, similarity)| *similarity));
-    let best = highest(&mut found.iter().filter_map(|candidate| candidate.similarity));
-    if hits.is_empty() || best <= 0.0 { 1.0 } else { (witnessed / best / AGREED).min(1.0).powi(2) }
 }
 
 #[cfg(test)]
@@ -110,16 +93,6 @@ mod tests {
         assert_eq!(ranked(&keywords, &vectors, 9), [1, 0, 2, 4, 3]);
         assert_eq!(ranked(&keywords, &[], 3), [0, 1, 2]);
         assert_eq!(ranked(&[], &vectors, 9), [1, 4, 3, 2, 0]);
-    }
-
-    #[test]
-    fn similarities_that_no_keyword_bears_out_count_for_less() {
-        let others = [(5, 0.7), (6, 0.7)];
-        let far = [(0, 0.1), (1, 0.1), (2, 0.1), (3, 0.1)].into_iter().chain(others).collect::<Vec<_>>();
-        let near = [(0, 0.1), (1, 0.1), (2, 0.5), (3, 0.1)].into_iter().chain(others).collect::<Vec<_>>();
-        let keywords = [(0, 2.0), (1, 1.8), (2, 1.6), (3, 1.4)];
-        assert_eq!(ranked(&keywords, &far, 9)[..4], [0, 1, 2, 3]);
-        assert_eq!(ranked(&keywords, &near, 9)[..2], [5, 6]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Hybrid search: keywords and vectors over the same published state, fused, without repetition.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use carrel_corpus::{DocumentId, Passage};
 use rusqlite::Transaction;
@@ -27,8 +27,8 @@ pub struct Query {
     pub filter: Filter,
     pub limit: usize,
     pub ranking: Ranking,
-    /// Whether a passage must hold the quoted phrases of `text` although nothing does. Quotation marks in a question
-    /// often quote no document: without this, a phrase that nothing in the scope holds requires nothing.
+    /// Whether a passage must hold the quoted phrases of `text`. Quotation marks in a question often quote no document,
+    /// or one of two that are asked about: without this, a phrase counts as one more word of the question.
     pub strict_phrases: bool,
     /// At most this many passages of one document.
     pub per_document: Option<usize>,
@@ -63,7 +63,18 @@ pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<
     let filter = widened(&query.filter, &parsed);
     let conditions = Conditions::new(&filter, &parsed.files);
     let mut allowed = live.allowed(|document| conditions.allow(document));
-    let restricted = restrict(stores.keywords, live, &parsed, query.strict_phrases, &mut allowed)?;
+    let holding = |text: &str| {
+        rank::holding(&live.searcher, &live.segments, terms::phrase(text, stores.keywords.fields))
+    };
+    let phrases: Vec<Vec<u32>> =
+        parsed.phrases.iter().map(|phrase| holding(phrase)).collect::<Result<_>>()?;
+    if query.strict_phrases {
+        phrases.iter().for_each(|slots| allowed.require(slots));
+    }
+    for excluded in &parsed.excluded {
+        allowed.exclude(&holding(excluded)?);
+    }
+    let restricted = !parsed.excluded.is_empty() || query.strict_phrases && !phrases.is_empty();
 
     let (mut by_keywords, mut most) = (Vec::new(), 0.0);
     if query.ranking != Ranking::Vectors {
@@ -73,6 +84,15 @@ pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<
         let scores =
             rank::scores(&live.searcher, &live.segments, fields, &live.statistics, &live.owners, &groups)?;
         (by_keywords, most) = (scores.chunks, scores.most);
+        for slots in phrases.iter().filter(|slots| !slots.is_empty() && !query.strict_phrases) {
+            let weight = live.statistics.weight(slots.len());
+            let held: HashSet<u32> = slots.iter().copied().collect();
+            by_keywords
+                .iter_mut()
+                .filter(|(slot, _)| held.contains(slot))
+                .for_each(|(_, score)| *score += weight);
+            most += weight;
+        }
         by_keywords.retain(|(slot, _)| allowed.allows(*slot));
     }
     let mut by_vectors = Vec::new();
@@ -108,31 +128,6 @@ fn widened(filter: &Filter, parsed: &ParsedQuery) -> Filter {
     filter
 }
 
-/// Applies phrases and exclusions; whether there were any.
-fn restrict(
-    keywords: &Keywords,
-    live: &Live,
-    parsed: &ParsedQuery,
-    strict: bool,
-    allowed: &mut Allowed,
-) -> Result<bool> {
-    let holding =
-        |text: &str| rank::holding(&live.searcher, &live.segments, terms::phrase(text, keywords.fields));
-    let mut restricted = false;
-    for phrase in &parsed.phrases {
-        let slots = holding(phrase)?;
-        if strict || slots.iter().any(|slot| allowed.allows(*slot)) {
-            allowed.require(&slots);
-            restricted = true;
-        }
-    }
-    for excluded in &parsed.excluded {
-        allowed.exclude(&holding(excluded)?);
-        restricted = true;
-    }
-    Ok(restricted)
-}
-
 fn nearest(
     stores: &Stores,
     live: &Live,
@@ -158,7 +153,7 @@ fn nearest(
     let documents = (!everything).then(|| live.allowed_documents(allowed));
     let wanted = DEPTH.max(limit.saturating_mul(2)) * if restricted { 4 } else { 1 };
     let indexed = stores.vectors.nearest(vector, wanted, documents)?;
-    let known: std::collections::HashSet<u32> = found.iter().map(|(slot, _)| *slot).collect();
+    let known: HashSet<u32> = found.iter().map(|(slot, _)| *slot).collect();
     let indexed = indexed.into_iter().filter_map(|(chunk, s)| Some((live.slot(chunk.0)?, s)));
     found.extend(indexed.filter(|(slot, _)| allowed.allows(*slot) && !known.contains(slot)));
     Ok(found)

@@ -150,10 +150,10 @@ impl Library {
         let words = parse_query(query).words;
         let query = Query {
             vector: Some(self.embedder.query(&words)?),
+            ranking: self.ranking(&words),
             text: words,
             filter: Filter { documents: vec![document], ..Filter::default() },
             limit: RETRIEVED,
-            ranking: Ranking::Hybrid,
             per_document: None,
             collapse_duplicates: false,
             strict_phrases: false,

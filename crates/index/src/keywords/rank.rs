@@ -80,6 +80,11 @@ impl Statistics {
         let (exact, stems) = (norms(fields.exact)?, norms(fields.stems)?);
         Ok(Statistics { chunks, documents: filled, shares, exact, stems })
     }
+
+    /// What a phrase counts for that so many chunks hold: as much as one more word.
+    pub(crate) fn weight(&self, holding: usize) -> f32 {
+        emphasise(-((holding as f32 + 0.5) / (self.chunks + 1.0)).ln())
+    }
 }
 
 impl Norms {

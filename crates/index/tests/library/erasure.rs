@@ -17,7 +17,11 @@ fn bytes_under(directory: &Path, sink: &mut impl FnMut(&Path, &[u8])) {
         let path = entry.unwrap().path();
         match path.is_dir() {
             true => bytes_under(&path, sink),
-            false => sink(&path, &fs::read(&path).unwrap()),
+            // A file may go between being listed and being read, and then holds nothing.
+            false => match fs::read(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                bytes => sink(&path, &bytes.unwrap()),
+            },
         }
     }
 }
