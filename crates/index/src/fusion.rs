@@ -90,7 +90,7 @@ mod tests {
         let vectors = [(0, 0.1), (1, 0.7), (2, 0.2), (3, 0.3), (4, 0.6)];
         assert_eq!(ranked(&keywords, &vectors, 1), [1, 0]);
         assert_eq!(ranked(&keywords, &vectors, 2), [1, 0, 4]);
-        assert_eq!(ranked(&keywords, &vectors, 9), [1, 0, 2, 4, 3]);
+        assert_eq!(ranked(&keywords, &vectors, 9), [1, 0, 4, 2, 3]);
         assert_eq!(ranked(&keywords, &[], 3), [0, 1, 2]);
         assert_eq!(ranked(&[], &vectors, 9), [1, 4, 3, 2, 0]);
     }

@@ -5,7 +5,7 @@ use carrel_generate::tasks::{
     self, Comparison, Criterion, Exhausted, ExhaustiveConfig, Source, Summarised, SummaryConfig, Table,
     TableConfig, Wanted, Watcher,
 };
-use carrel_index::{Filter, Query, Ranking, parse_query};
+use carrel_index::{Filter, Query, parse_query};
 
 use super::{Error, Library, RETRIEVED};
 
