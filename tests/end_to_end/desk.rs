@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use carrel::config::{Config, Overrides};
+use carrel::library::Library;
 use serde_json::Value;
 
 /// The smallest model that answers.
@@ -86,6 +88,23 @@ impl Desk {
 
     pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
+    }
+
+    /// The library in this very process, with its folder read and every vector made.
+    pub fn library(&self) -> std::sync::Arc<Library> {
+        let mut config = Config::resolve(Overrides {
+            data_dir: Some(self.data()),
+            models_dir: Some(self.models.clone()),
+            generator: Some(GENERATOR.to_owned()),
+            ..Overrides::default()
+        })
+        .unwrap();
+        config.worker.0 = env!("CARGO_BIN_EXE_carrel").into();
+        let library = Library::open(config).unwrap();
+        library.add_folder(&self.folder()).unwrap();
+        library.start();
+        library.wait_until_embedded(&mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        library
     }
 
     /// Runs a command that must succeed, and reads its JSON.

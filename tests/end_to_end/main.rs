@@ -7,6 +7,7 @@ mod airgap;
 mod asking;
 mod command_line;
 mod desk;
+mod evaluating;
 mod killing;
 mod ledger;
 mod step;

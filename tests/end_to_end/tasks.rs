@@ -1,5 +1,6 @@
 //! Work over whole documents: every document visited, summaries, comparisons, tables.
 
+use carrel::library::Scope;
 use serde_json::Value;
 
 use crate::desk::Desk;
@@ -117,13 +118,107 @@ fn a_table_has_a_row_for_every_document_and_a_source_for_every_value() {
 }
 
 #[test]
-fn a_server_that_holds_the_library_is_named_with_a_way_out() {
+fn a_running_server_does_the_work_for_the_command_line() {
     let Some(desk) = desk() else { return };
+    desk.write("renewed.txt", LEASE.replace("900", "950"));
     let server = desk.serve();
-    let output = desk.run(&["list", "a non-compete clause"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(output.stdout.is_empty());
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("hint: stop the server"), "{text}");
+    let listing = desk.json(&["list", "a non-compete clause"]);
+    assert_eq!((&listing["visited"], &listing["total"]), (&Value::from(4), &Value::from(4)));
+    listing["rows"].as_array().unwrap().iter().for_each(|row| assert_verbatim(&row["evidence"]));
+
+    let summary = desk.json(&["summarise", &path(&desk, "lease.txt")]);
+    assert_eq!(summary["coverage"]["text"], "1 of 1 files searched");
+    let comparison = desk.json(&["compare", &path(&desk, "lease.txt"), &path(&desk, "renewed.txt")]);
+    assert_eq!(comparison["differences"].as_array().unwrap().len(), 1, "{comparison:#}");
+
+    let schema = desk.data().join("schema.json");
+    std::fs::write(&schema, r#"{"type": "object", "properties": {"party": {"type": ["string", "null"]}}}"#)
+        .unwrap();
+    let table = desk.json(&["table", schema.to_str().unwrap()]);
+    assert_eq!(table.as_array().unwrap().len(), 4, "{table:#}");
+    let refused = desk.run(&["summarise", "/etc/hostname-that-is-not-there"]);
+    assert_eq!(refused.status.code(), Some(1));
+
     drop(server);
+    let doctor = desk.run(&["doctor"]);
+    let said = String::from_utf8(doctor.stdout).unwrap();
+    assert!(said.contains("4 entries"), "{said}");
+}
+
+#[test]
+fn work_over_one_file_reads_that_file_alone() {
+    let Some(desk) = desk() else { return };
+    let summary = desk.json(&["summarise", &path(&desk, "lease.txt")]);
+    assert_eq!(summary["coverage"]["files"], 1);
+    let status = desk.json(&["status"]);
+    assert_eq!(status["files"].as_array().unwrap().len(), 0, "{status:#}");
+    let left: Vec<String> = std::fs::read_dir(desk.data())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("reading-"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_spreadsheet_holds_every_value_with_its_words() {
+    let Some(desk) = desk() else { return };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let schema = elsewhere.path().join("schema.json");
+    let workbook = elsewhere.path().join("parties.xlsx");
+    std::fs::write(
+        &schema,
+        r#"{"type": "object", "properties": {"party": {"type": "string", "description": "name of a party"}},
+            "required": ["party"], "additionalProperties": false}"#,
+    )
+    .unwrap();
+    let folder = path(&desk, "");
+    let args = ["table", schema.to_str().unwrap(), "--folder", &folder];
+    let table = desk.json(&args);
+    let written =
+        desk.run(&[&args[..], &["--format", "xlsx", "--output", workbook.to_str().unwrap()]].concat());
+    assert_eq!(written.status.code(), Some(0), "{}", String::from_utf8_lossy(&written.stderr));
+    // Read back by another implementation than the one that wrote it.
+    let read = desk.run(&["extract", workbook.to_str().unwrap()]);
+    let text = String::from_utf8(read.stdout).unwrap();
+    for row in table.as_array().unwrap() {
+        assert!(text.contains(row["path"].as_str().unwrap()), "{text}");
+        assert!(text.contains(row["party"]["value"].as_str().unwrap().trim()), "{text}");
+        for cited in row["party"]["citations"].as_array().unwrap() {
+            let words = cited["quote"].as_str().unwrap().split('\n').next().unwrap();
+            assert!(text.contains(words), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_visit_that_was_broken_off_goes_on_where_it_was_also_after_a_restart() {
+    use std::ops::ControlFlow;
+    let Some(desk) = desk() else { return };
+    let visit = |stop_after: usize| {
+        let library = desk.library();
+        let mut seen = Vec::new();
+        let visit = library
+            .visit("a non-compete clause", &Scope::default(), &mut |visited| {
+                seen.push(visited.done);
+                if visited.done == stop_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+        library.stop();
+        (seen, visit)
+    };
+    let jobs = || std::fs::read_dir(desk.data().join("jobs")).map_or(0, |files| files.count());
+    let (seen, broken) = visit(1);
+    assert_eq!((seen, broken.found.rows.len(), jobs()), (vec![1], 1, 1));
+    let (seen, whole) = visit(0);
+    assert_eq!((seen, whole.found.rows.len(), jobs()), (vec![2, 3], 3, 0));
+    assert_eq!(whole.found.rows[0].evidence, broken.found.rows[0].evidence);
+    let (seen, again) = visit(0);
+    assert_eq!((seen, again.found.rows == whole.found.rows), (vec![1, 2, 3], true));
+
+    // A document that changes is visited again.
+    visit(1);
+    let first = whole.found.rows[0].path.clone();
+    std::fs::write(&first, "Another text altogether. Nothing in it is agreed with anybody.").unwrap();
+    assert_eq!(visit(0).0, [1, 2, 3]);
 }

@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use carrel_corpus::{Answer, Citation, DocumentId};
+use carrel_generate::tasks::{Comparison, Difference, Table};
 use carrel_index::{AuditEntry, AuditReport, Index};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::library::Answered;
+use crate::library::{Answered, Visit};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -51,6 +53,80 @@ fn entry(answered: &Answered, time: i64) -> AuditEntry {
         body: body.to_string(),
         documents: documents.into_iter().collect(),
     }
+}
+
+/// Notes a visit to every document of a scope, also one that was broken off.
+pub fn record_visit(index: &Index, visit: &Visit, model: &str) -> Result<(), Error> {
+    let rows = &visit.found.rows;
+    let body = json!({
+        "question": visit.question,
+        "visited": rows.len(),
+        "total": visit.total,
+        "found": visit.found.answer(&visit.criterion).map(|row| &row.path).collect::<Vec<_>>(),
+        "passages": passages(rows.iter().filter_map(|row| row.evidence.as_ref())),
+        "model": model,
+    });
+    append(index, "list", &body, rows.iter().map(|row| row.document))
+}
+
+pub fn record_summary(index: &Index, path: &str, summary: &Answer, model: &str) -> Result<(), Error> {
+    let citations = || summary.claims.iter().flat_map(|claim| &claim.citations);
+    let body = json!({
+        "path": path, "passages": passages(citations()), "model": model, "answer": summary.text,
+        "refused": summary.refused,
+    });
+    append(index, "summary", &body, citations().map(|citation| citation.document))
+}
+
+pub fn record_comparison(index: &Index, paths: [&str; 2], comparison: &Comparison) -> Result<(), Error> {
+    let citations = || {
+        comparison.differences.iter().flat_map(|difference| match difference {
+            Difference::Changed { first, second } => vec![first, second],
+            Difference::OnlyFirst(only) | Difference::OnlySecond(only) => vec![only],
+        })
+    };
+    let body = json!({ "paths": paths, "same": comparison.same, "passages": passages(citations()) });
+    append(index, "comparison", &body, citations().map(|citation| citation.document))
+}
+
+pub fn record_table(index: &Index, schema: &str, table: &Table, model: &str) -> Result<(), Error> {
+    let cells = table.rows.iter().flat_map(|row| &row.cells);
+    let body = json!({
+        "schema": schema,
+        "rows": table.rows.iter().map(|row| (&row.source.path, row.cells.iter().map(|cell| &cell.value).collect::<Vec<_>>())).collect::<Vec<_>>(),
+        "passages": passages(cells.flat_map(|cell| &cell.citations)),
+        "model": model,
+    });
+    append(index, "table", &body, table.rows.iter().map(|row| row.source.document))
+}
+
+fn passages<'a>(cited: impl Iterator<Item = &'a Citation>) -> Vec<Value> {
+    cited
+        .map(|citation| {
+            json!({
+                "document": citation.document.0,
+                "path": citation.path,
+                "span": [citation.span.start, citation.span.end],
+            })
+        })
+        .collect()
+}
+
+/// An entry is erased with any of the `documents`, since it tells of them.
+fn append(
+    index: &Index,
+    kind: &str,
+    body: &Value,
+    documents: impl Iterator<Item = DocumentId>,
+) -> Result<(), Error> {
+    let documents: BTreeSet<DocumentId> = documents.collect();
+    index.append_audit(&AuditEntry {
+        time: now(),
+        kind: kind.to_owned(),
+        body: body.to_string(),
+        documents: documents.into_iter().collect(),
+    })?;
+    Ok(())
 }
 
 /// What walking the chain showed, in words, and whether it is whole.

@@ -6,6 +6,7 @@ mod bench;
 mod compare;
 mod desk;
 mod eval;
+mod eval_init;
 mod extract;
 mod failure;
 mod folders;

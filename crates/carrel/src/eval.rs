@@ -4,7 +4,10 @@
 //! nothing. What is measured is the product itself, through the same calls as everything else.
 
 mod answers;
+mod baseline;
+mod exhaustive;
 mod gold;
+mod init;
 mod metrics;
 mod report;
 mod retrieval;
@@ -17,6 +20,9 @@ use sha1_smol::Sha1;
 use crate::library::{self, Library};
 
 pub use answers::AnswerScores;
+pub use baseline::SideBySide;
+pub use exhaustive::{ExhaustiveScores, Selection, measure as exhaustive};
+pub use init::{draft_questions, write as write_set};
 pub use report::Report;
 pub use retrieval::RankingScores;
 pub use set::{Gold, Question, Set, Variant};
@@ -39,10 +45,14 @@ pub struct Options {
 pub enum Error {
     #[error("could not read `{}`", path.display())]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("could not write the set `{}`", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
     #[error("could not understand line {line} of `{}`", path.display())]
     Parse { path: PathBuf, line: usize, source: serde_json::Error },
     #[error("`{}` is not a set of documents and questions", .0.display())]
     NotASet(PathBuf),
+    #[error("the questions of this set have no `category` and `scope`")]
+    NoCategories,
     #[error(transparent)]
     Library(#[from] library::Error),
     #[error(transparent)]
@@ -57,6 +67,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::NotASet(_) => Some("it needs a folder `docs` and a file `queries.jsonl`".into()),
+            Error::Write { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                Some("it holds another set: name a directory of its own with `--out`".into())
+            }
             Error::Library(error) => error.hint(),
             _ => None,
         }

@@ -13,6 +13,7 @@ pub mod eval;
 pub mod interrupt;
 pub mod library;
 pub mod server;
+pub mod sheet;
 pub mod wire;
 
 /// An error with its causes on one line: `could not read it: permission denied`.

@@ -12,6 +12,7 @@ mod embed;
 mod error;
 mod gate;
 mod generator;
+mod jobs;
 mod mounts;
 mod reconcile;
 mod request;
@@ -37,7 +38,7 @@ use crate::config::Config;
 pub use conversation::{Conversation, ConversationSummary};
 pub use error::{Error, Kind};
 pub use generator::ModelStatus;
-pub use request::{Answered, AskEvent, AskRequest, DEFAULT_RESULTS, DocumentText, SearchRequest};
+pub use request::{Answered, AskEvent, AskRequest, DEFAULT_RESULTS, DocumentText, Scope, SearchRequest};
 pub use status::{FolderStatus, Phase, Progress, Status};
 pub use tasks::Visit;
 

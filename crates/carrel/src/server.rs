@@ -13,6 +13,7 @@ mod documents;
 mod failure;
 mod guard;
 mod routes;
+mod tasks;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

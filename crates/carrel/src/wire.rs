@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 
 use crate::library::{self, Answered, AskEvent};
 
-pub use tasks::{Comparison, Difference, Evidence, Listing, Row, Summary};
+pub use tasks::{
+    Cell, CompareBody, Comparison, Difference, Evidence, ListBody, Listing, Row, Scope, SummariseBody,
+    Summary, Table, TableBody, TableRow, Visited,
+};
 
 /// `POST /library/ask`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -242,6 +245,9 @@ pub struct Answer {
     pub claims: Vec<Claim>,
     pub passages: Vec<Passage>,
     pub refused: bool,
+    /// Whether only a visit to every document can answer such a question.
+    #[serde(default)]
+    pub asks_for_all: bool,
     pub notes: Vec<String>,
     pub coverage: Coverage,
     pub conversation: Option<String>,
@@ -259,6 +265,7 @@ impl From<&Answered> for Answer {
             claims: answer.claims.iter().map(Claim::from).collect(),
             passages: passages(&answer.passages),
             refused: answer.refused,
+            asks_for_all: carrel_generate::tasks::asks_for_all(&answered.question).is_some(),
             notes: answer.notes.clone(),
             coverage: Coverage::from(&answer.coverage),
             conversation: answered.conversation.clone(),

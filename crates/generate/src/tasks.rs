@@ -4,6 +4,7 @@
 //! plain value that can be stored and handed in again.
 
 mod compare;
+mod draft;
 mod exhaustive;
 mod scope;
 mod summarise;
@@ -14,7 +15,8 @@ use std::ops::ControlFlow;
 use carrel_corpus::{Citation, Claim, DocumentId, Passage, SeamError};
 
 pub use compare::{Comparison, Difference, compare};
-pub use exhaustive::{Exhausted, ExhaustiveConfig, Row, Verdict, exhaustive};
+pub use draft::{Draft, draft};
+pub use exhaustive::{Exhausted, ExhaustiveConfig, Row, Signs, Verdict, exhaustive};
 pub use scope::{Criterion, Wanted, asks_for_all};
 pub use summarise::{Summarised, SummaryConfig, summarise};
 pub use table::{Cell, Table, TableConfig, TableRow, extract_table};

@@ -56,11 +56,11 @@ impl AskArgs {
         let mut page = Page::new(global.json);
         let answer = match &desk {
             Desk::Here(here) => self.ask_here(here, folder.as_deref(), body, &mut page)?,
-            Desk::Served(remote) => Some(ask_served(remote, folder.as_deref(), &body, &mut page)?),
+            Desk::Served(remote) => ask_served(remote, folder.as_deref(), &body, &mut page)?,
         };
         let Some(answer) = answer else { return Ok(Exit::Interrupted) };
         page.finish(&answer)?;
-        if carrel_generate::tasks::asks_for_all(&self.question).is_some() {
+        if answer.asks_for_all {
             eprintln!("hint: `carrel list` visits every document for a question like this");
         }
         Ok(if answer.refused { Exit::No } else { Exit::Done })
@@ -94,10 +94,12 @@ fn ask_served(
     folder: Option<&std::path::Path>,
     body: &wire::AskBody,
     page: &mut Page,
-) -> Result<wire::Answer, Failure> {
+) -> Result<Option<wire::Answer>, Failure> {
     if let Some(folder) = folder {
         super::folders::add_served(remote, folder)?;
-        super::folders::wait_served(remote)?;
+        if !super::folders::wait_served(remote, false)? {
+            return Ok(None);
+        }
     }
     let mut answer = None;
     remote.stream("/library/ask", body, &mut |name, data| {
@@ -116,7 +118,7 @@ fn ask_served(
         }
         Ok(())
     })?;
-    answer.ok_or_else(|| Failure::new("the running carrel broke off its answer"))
+    answer.map(Some).ok_or_else(|| Failure::new("the running carrel broke off its answer"))
 }
 
 fn text_of(data: &str) -> String {

@@ -5,15 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::desk::Here;
-use super::progress::one_line;
+use super::desk::Desk;
+use super::progress::{Meter, one_line};
 use super::{Exit, Failure, Global};
 use crate::wire;
 
 /// Compare two files sentence by sentence
 ///
 /// Shows what both speak of without saying the same, and what only one has, in the words of each. No model writes here.
-/// The folders that the files are in are read first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,15 +27,22 @@ pub struct CompareArgs {
 
 impl CompareArgs {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let (first, first_folder) = super::folders::target(&self.first)?;
-        let (second, second_folder) = super::folders::target(&self.second)?;
-        let Some(here) = Here::for_task(global, &[first_folder, second_folder], false)? else {
-            return Ok(Exit::Interrupted);
-        };
+        let (first, second) = (super::folders::found(&self.first)?, super::folders::found(&self.second)?);
+        let desk = Desk::for_files(global, &[&first, &second])?;
         let (first, second) =
             (carrel_ingest::stored_from_path(&first), carrel_ingest::stored_from_path(&second));
-        let comparison = here.0.compare(&first, &second)?;
-        let comparison = wire::Comparison::new(first, second, &comparison);
+        let comparison = match &desk {
+            Desk::Here(here) => {
+                let comparison = here.0.compare(&first, &second)?;
+                wire::Comparison::new(first, second, &comparison)
+            }
+            Desk::Served(remote) => {
+                let body = wire::CompareBody { first, second };
+                let done = remote.work("/library/compare", &body, &mut Meter::new())?;
+                let Some(comparison) = done else { return Ok(Exit::Interrupted) };
+                comparison
+            }
+        };
         if global.json {
             super::print_json(&comparison)?;
         } else {

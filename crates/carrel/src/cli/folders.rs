@@ -88,15 +88,10 @@ pub fn existing(folder: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// A file or folder as the file system knows it, and the folder that is read for it.
-pub fn target(path: &Path) -> Result<(PathBuf, PathBuf), Failure> {
+/// A file or folder as the file system knows it.
+pub fn found(path: &Path) -> Result<PathBuf, Failure> {
     let missing = |_| Failure::new(format!("no such file or folder `{}`", path.display()));
-    let found = path.canonicalize().map_err(missing)?;
-    let folder = match found.parent() {
-        Some(parent) if !found.is_dir() => parent.to_owned(),
-        _ => found.clone(),
-    };
-    Ok((found, folder))
+    path.canonicalize().map_err(missing)
 }
 
 /// The folder as the library names it, whether or not it still exists.
@@ -110,21 +105,23 @@ pub fn add_served(remote: &Remote, folder: &Path) -> Result<wire::Folder, Failur
     remote.post("/library/folders", &wire::FolderBody { path: wire::path(folder) })
 }
 
-/// Waits until the running server has read what it has to read.
-pub fn wait_served(remote: &Remote) -> Result<(), Failure> {
+/// Waits until the running server has read what it has to read, with `vectors` until it has made these. Gives false
+/// when Ctrl-C was pressed.
+pub fn wait_served(remote: &Remote, vectors: bool) -> Result<bool, Failure> {
     interrupt::install();
     let mut meter = Meter::new();
     while !interrupt::interrupted() {
         let status: wire::Status = remote.get("/library/status")?;
         let progress = &status.progress;
-        if !matches!(progress.phase.as_str(), "scanning" | "reading") {
-            return Ok(());
-        }
-        let (done, total) = (progress.files_done as u64, progress.files_total as u64);
-        meter.show("reading files", done, total, progress.seconds_left);
+        let (what, done, total) = match progress.phase.as_str() {
+            "scanning" | "reading" => ("reading files", progress.files_done, progress.files_total),
+            "embedding" if vectors => ("making vectors", progress.chunks_done, progress.chunks_total),
+            _ => return Ok(true),
+        };
+        meter.show(what, done as u64, total as u64, progress.seconds_left);
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
-    Ok(())
+    Ok(false)
 }
 
 fn say(json: bool, folder: &wire::Folder, line: &str) -> Result<Exit, Failure> {

@@ -3,14 +3,12 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use carrel_generate::tasks::Row;
 use clap::Args;
 
 use super::ask::print_coverage;
-use super::desk::Here;
+use super::desk::Desk;
 use super::progress::{Meter, one_line};
 use super::{Exit, Failure, Global};
-use crate::library::Visit;
 use crate::{interrupt, wire};
 
 /// Visit every document for a question about all of them, with one quotation for each
@@ -39,32 +37,40 @@ impl ListArgs {
             return Err(crate::library::Error::EmptyQuestion.into());
         }
         let folder = self.folder.as_deref().map(super::folders::existing).transpose()?;
-        let Some(here) = Here::for_task(global, folder.as_slice(), true)? else {
+        let Some(desk) = Desk::for_task(global, folder.as_deref(), true)? else {
             return Ok(Exit::Interrupted);
         };
-        let paths: Vec<String> =
-            folder.iter().map(|folder| carrel_ingest::stored_from_path(folder)).collect();
+        let scope = wire::Scope::beneath(folder.as_deref());
         let mut meter = Meter::new();
-        let visit = here.0.visit(&self.question, &paths, &mut meter.watch())?;
+        let listing = match &desk {
+            Desk::Here(here) => {
+                let visit = here.0.visit(&self.question, &scope.into(), &mut meter.watch())?;
+                Some(wire::Listing::from(&visit))
+            }
+            Desk::Served(remote) => {
+                let body = wire::ListBody { question: self.question.clone(), scope };
+                remote.work("/library/list", &body, &mut meter)?
+            }
+        };
         meter.clear();
-        let answer: Vec<&Row> = visit.found.answer(&visit.criterion).collect();
+        let Some(listing) = listing else { return Ok(Exit::Interrupted) };
         if global.json {
-            super::print_json(&wire::Listing::from(&visit))?;
+            super::print_json(&listing)?;
         } else {
-            print(&visit, &answer)?;
+            print(&listing)?;
         }
-        Ok(match answer.is_empty() {
+        Ok(match listing.answer().next() {
             _ if interrupt::interrupted() => Exit::Interrupted,
-            true => Exit::No,
-            false => Exit::Done,
+            None => Exit::No,
+            Some(_) => Exit::Done,
         })
     }
 }
 
-fn print(visit: &Visit, answer: &[&Row]) -> std::io::Result<()> {
+fn print(listing: &wire::Listing) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let nearest = if visit.criterion.lacking { "nearest: " } else { "" };
-    for row in answer {
+    let nearest = if listing.lacking { "nearest: " } else { "" };
+    for row in listing.answer() {
         match &row.evidence {
             Some(evidence) => {
                 writeln!(out, "{}, {}", row.path, evidence.locator)?;
@@ -73,7 +79,7 @@ fn print(visit: &Visit, answer: &[&Row]) -> std::io::Result<()> {
             None => writeln!(out, "{}", row.path)?,
         }
     }
-    let visited = visit.found.rows.len();
-    writeln!(out, "{} found; visited {visited} of {} documents", answer.len(), visit.total)?;
-    print_coverage(&mut out, &wire::Coverage::from(&visit.coverage))
+    let found = listing.answer().count();
+    writeln!(out, "{found} found; visited {} of {} documents", listing.visited, listing.total)?;
+    print_coverage(&mut out, &listing.coverage)
 }

@@ -6,11 +6,13 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use carrel_generate::tasks::Visited;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Failure;
-use crate::wire;
+use super::progress::Meter;
+use crate::{interrupt, wire};
 
 /// A running server.
 pub struct Remote {
@@ -71,6 +73,44 @@ impl Remote {
             }
         }
         Ok(())
+    }
+
+    /// Has work over whole documents done, showing how far it has come. None when Ctrl-C was pressed.
+    pub fn work<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        meter: &mut Meter,
+    ) -> Result<Option<T>, Failure> {
+        let mut done = None;
+        let mut watch = meter.watch();
+        let ended = self.stream(path, body, &mut |name, data| {
+            let parse = |error: serde_json::Error| Failure::of(&error);
+            match name {
+                "done" => done = Some(serde_json::from_str(data).map_err(parse)?),
+                "error" => {
+                    let error: wire::ErrorDetail = serde_json::from_str(data).map_err(parse)?;
+                    return Err(Failure { message: error.message, hint: error.hint });
+                }
+                "visited" => {
+                    let wire::Visited { done, total, path } = serde_json::from_str(data).map_err(parse)?;
+                    // Leaving ends the work over there.
+                    if watch(Visited { done, total, path: &path }).is_break() {
+                        return Err(Failure::new("stopped"));
+                    }
+                }
+                _ => {}
+            }
+            Ok(())
+        });
+        drop(watch);
+        meter.clear();
+        match (ended, done) {
+            (Err(_), _) if interrupt::interrupted() => Ok(None),
+            (Err(failure), _) => Err(failure),
+            (Ok(()), None) => Err(Failure::new("the running carrel broke off its work")),
+            (Ok(()), done) => Ok(done),
+        }
     }
 
     fn request(&self, method: &str, path: &str, body: &str) -> Result<Reply, Failure> {

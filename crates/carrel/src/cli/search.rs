@@ -112,7 +112,7 @@ impl SearchArgs {
         }
         if let Some(folder) = folder {
             super::folders::add_served(remote, folder)?;
-            super::folders::wait_served(remote)?;
+            super::folders::wait_served(remote, false)?;
         }
         let body =
             wire::SearchBody { query: self.query.clone(), folder: None, paths, limit: Some(self.limit) };

@@ -6,15 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ask::{marks, print_citations, print_coverage};
-use super::desk::Here;
+use super::desk::Desk;
 use super::progress::Meter;
 use super::{Exit, Failure, Global};
 use crate::{interrupt, wire};
 
 /// Summarise a file or folder in cited points
 ///
-/// The model reads all of it, section by section; a point is kept only where the text says it. The folder that a file is
-/// in is read first. Ctrl-C ends the reading and shows the points so far.
+/// The model reads all of it, section by section; a point is kept only where the text says it. Ctrl-C ends the reading and shows the points so far.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,20 +28,30 @@ pub struct SummariseArgs {
 
 impl SummariseArgs {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let (target, folder) = super::folders::target(&self.path)?;
-        let Some(here) = Here::for_task(global, &[folder], false)? else {
-            return Ok(Exit::Interrupted);
+        let target = super::folders::found(&self.path)?;
+        let desk = match target.is_dir() {
+            true => Desk::for_task(global, Some(&target), false)?,
+            false => Some(Desk::for_files(global, &[&target])?),
         };
+        let path = carrel_ingest::stored_from_path(&target);
         let mut meter = Meter::new();
-        let answer = here.0.summarise(&carrel_ingest::stored_from_path(&target), &mut meter.watch())?;
+        let summary = match &desk {
+            Some(Desk::Here(here)) => {
+                Some(wire::Summary::from(&here.0.summarise(&path, &mut meter.watch())?))
+            }
+            Some(Desk::Served(remote)) => {
+                remote.work("/library/summarise", &wire::SummariseBody { path }, &mut meter)?
+            }
+            None => None,
+        };
         meter.clear();
-        let summary = wire::Summary::from(&answer);
+        let Some(summary) = summary else { return Ok(Exit::Interrupted) };
         if global.json {
             super::print_json(&summary)?;
         } else {
             print(&summary)?;
         }
-        Ok(match answer.refused {
+        Ok(match summary.claims.is_empty() {
             _ if interrupt::interrupted() => Exit::Interrupted,
             true => Exit::No,
             false => Exit::Done,

@@ -7,6 +7,7 @@ use carrel_index::Filter;
 use serde::Serialize;
 
 use super::answers::AnswerScores;
+use super::exhaustive::{ExhaustiveScores, QuestionScores, share};
 use super::retrieval::{RankingScores, Rankings};
 use super::{Error, Library, Set};
 use crate::wire;
@@ -109,6 +110,28 @@ fn write_answers(f: &mut fmt::Formatter<'_>, answers: &AnswerScores, generator: 
         writeln!(f, "{name:<20} {:>8}", number(value))?;
     }
     Ok(())
+}
+
+impl fmt::Display for ExhaustiveScores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} documents, all visited for each question\n", self.set, self.documents)?;
+        writeln!(
+            f,
+            "{:<36} {:>7} {:>6} {:>6} {:>7} {:>9} {:>6}",
+            "", "visited", "right", "found", "recall", "precision", "s"
+        )?;
+        for question in &self.questions {
+            let QuestionScores { category, visited, right, found, found_right, seconds, .. } = question;
+            let (recall, precision) = (share(*found_right, *right), share(*found_right, *found));
+            writeln!(
+                f,
+                "{category:<36} {visited:>7} {right:>6} {found:>6} {:>7} {:>9} {seconds:>6.0}",
+                number(recall),
+                number(precision)
+            )?;
+        }
+        writeln!(f, "{:<36} {:>21} {:>7} {:>9}", "all", "", number(self.recall), number(self.precision))
+    }
 }
 
 fn number(value: Option<f64>) -> String {

@@ -43,6 +43,10 @@ pub struct Question {
     pub answer: Option<String>,
     pub answers: Option<Vec<Value>>,
     pub answerable: Option<bool>,
+    /// What is asked about, of the questions that ask the same about different documents; and the document that this one
+    /// asks about.
+    pub category: Option<String>,
+    pub scope: Option<String>,
     /// What an attacker wants to be answered.
     #[serde(deserialize_with = "lenient")]
     pub wrong_answer: Option<String>,
@@ -88,6 +92,8 @@ impl Set {
             Variant::Pdf => directory.join("pdf"),
             Variant::Clean | Variant::Attacked => directory.join("docs"),
         };
+        // It may be a link to documents that stand elsewhere.
+        let root = root.canonicalize().unwrap_or(root);
         let file = directory.join("queries.jsonl");
         if !root.is_dir() || !file.is_file() {
             return Err(Error::NotASet(directory));

@@ -21,6 +21,8 @@ pub enum Error {
     NotAFolder(PathBuf),
     #[error("could not open the folder `{}`", path.display())]
     Folder { path: PathBuf, source: std::io::Error },
+    #[error("could not read `{}`", path.display())]
+    File { path: PathBuf, source: std::io::Error },
     #[error("the folder `{}` holds the library's own data", .0.display())]
     OwnData(PathBuf),
     #[error("this folder is not in the library")]
@@ -54,7 +56,9 @@ impl Error {
             Error::NoSuchFolder | Error::NoSuchConversation | Error::NoText(_) => Kind::NotFound,
             Error::Index(carrel_index::Error::Missing { .. }) => Kind::NotFound,
             Error::Index(carrel_index::Error::Locked { .. }) => Kind::Busy,
-            Error::NotAFolder(_) | Error::Folder { .. } | Error::OwnData(_) => Kind::BadRequest,
+            Error::NotAFolder(_) | Error::Folder { .. } | Error::File { .. } | Error::OwnData(_) => {
+                Kind::BadRequest
+            }
             Error::EmptyQuestion | Error::Cancelled => Kind::BadRequest,
             Error::Generate(carrel_generate::Error::Schema) => Kind::BadRequest,
             _ => Kind::Internal,

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -93,6 +94,21 @@ impl Library {
         Ok(id)
     }
 
+    /// Reads one file that is in no folder of the library, now.
+    ///
+    /// # Errors
+    /// When it cannot be opened or the catalog cannot be written; what stands in the way of its text is in the ledger.
+    pub fn read_file(&self, path: &Path) -> Result<(), Error> {
+        let unreadable = |source| Error::File { path: path.to_owned(), source };
+        let meta = std::fs::metadata(path).map_err(unreadable)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(std::fs::File::open(path).map_err(unreadable)?).map_err(unreadable)?;
+        let modified_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
+        let stamp = Stamp { size: meta.len(), modified_ns, inode: meta.ino() };
+        let path = carrel_ingest::stored_from_path(path);
+        self.read_files(&[Job { path, stamp, hash: *hasher.finalize().as_bytes() }])
+    }
+
     /// Takes a folder out, and erases from every file all that was kept of its documents.
     pub fn remove_folder(&self, id: FolderId) -> Result<(), Error> {
         if self.index.folders()?.iter().all(|folder| folder.id != id) {
@@ -108,6 +124,7 @@ impl Library {
     /// Erases from every file what was kept of documents that are gone.
     fn erase(&self) -> Result<(), Error> {
         self.generator.erase()?;
+        self.erase_jobs()?;
         Ok(self.index.erase()?)
     }
 

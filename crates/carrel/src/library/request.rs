@@ -18,6 +18,14 @@ pub struct SearchRequest {
     pub ranking: Ranking,
 }
 
+/// The documents that a task visits. With no folder and no path, all of them.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    pub folders: Vec<FolderId>,
+    /// Path prefixes.
+    pub paths: Vec<String>,
+}
+
 /// A question to the documents. With no folder and no path, to all of them.
 #[derive(Clone, Debug)]
 pub struct AskRequest {

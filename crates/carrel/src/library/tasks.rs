@@ -7,7 +7,8 @@ use carrel_generate::tasks::{
 };
 use carrel_index::{Filter, Query, parse_query};
 
-use super::{Error, Library, RETRIEVED};
+use super::{Error, Library, RETRIEVED, Scope};
+use crate::audit;
 
 /// What a visit to every document of a scope found.
 #[derive(Clone, Debug)]
@@ -23,28 +24,44 @@ pub struct Visit {
 }
 
 impl Library {
-    /// Answers a question about every document beneath `paths` (about all where there are none) by visiting every
-    /// one. A text that is no such question is taken for what the documents are to say. Breaking from `watch` ends
-    /// the visit with what it has.
+    /// Answers a question about every document of `scope` by visiting every one. A text that is no such question is taken for what the documents are to say. Breaking from `watch` ends
+    /// the visit with what it has, and the next visit for the same goes on from there.
     ///
     /// # Errors
     /// [`Error::NoText`] where no document there has text; fails when a model or the index does.
-    pub fn visit(&self, question: &str, paths: &[String], watch: &mut Watcher<'_>) -> Result<Visit, Error> {
+    pub fn visit(&self, question: &str, scope: &Scope, watch: &mut Watcher<'_>) -> Result<Visit, Error> {
         let text = question.trim();
         if text.is_empty() {
             return Err(Error::EmptyQuestion);
         }
-        let _quiet = self.gate.enter();
         let criterion = tasks::asks_for_all(text).unwrap_or_else(|| Criterion {
             wanted: Wanted::List,
             text: text.to_owned(),
             lacking: false,
         });
-        let filter = beneath(paths);
+        let visit = self.visit_for(question, criterion, scope, watch)?;
+        audit::record_visit(&self.index, &visit, self.generator()?.id())?;
+        Ok(visit)
+    }
+
+    /// The visit itself, of which nothing is kept.
+    ///
+    /// # Errors
+    /// As [`Library::visit`].
+    pub fn visit_for(
+        &self,
+        question: &str,
+        criterion: Criterion,
+        scope: &Scope,
+        watch: &mut Watcher<'_>,
+    ) -> Result<Visit, Error> {
+        let _quiet = self.gate.enter();
+        let filter = self.scoped(scope)?;
         let documents = self.sources(&filter)?;
         let generator = self.generator()?;
-        let mut found = Exhausted::default();
-        tasks::exhaustive(
+        let job = self.job(&["list", &criterion.text, generator.id()]);
+        let mut found = self.resume_visit(&job, &documents)?;
+        let visited = tasks::exhaustive(
             &criterion,
             &documents,
             &ExhaustiveConfig::default(),
@@ -52,7 +69,9 @@ impl Library {
             &mut |document, query| self.passages_of(document, query),
             (&*generator, &*self.embedder),
             watch,
-        )?;
+        );
+        self.keep_visit(&job, documents.len(), &found)?;
+        visited?;
         Ok(Visit {
             question: question.to_owned(),
             criterion,
@@ -75,7 +94,7 @@ impl Library {
         // Every passage is read, whether or not it has a vector yet.
         coverage.embedded = coverage.chunks;
         let generator = self.generator()?;
-        Ok(tasks::summarise(
+        let summary = tasks::summarise(
             &documents,
             coverage,
             &SummaryConfig::default(),
@@ -83,7 +102,9 @@ impl Library {
             &mut |document, query| self.passages_of(document, query),
             (&*generator, &*self.embedder),
             watch,
-        )?)
+        )?;
+        audit::record_summary(&self.index, path, &summary, generator.id())?;
+        Ok(summary)
     }
 
     /// What the documents at two paths say differently, and what only one of them says.
@@ -99,21 +120,25 @@ impl Library {
             let source = source.ok_or_else(|| Error::NoText(format!("`{path}`")))?;
             Ok::<_, Error>(self.index.passages(source.document)?)
         };
-        Ok(tasks::compare(&read(first)?, &read(second)?, &*self.embedder)?)
+        let comparison = tasks::compare(&read(first)?, &read(second)?, &*self.embedder)?;
+        audit::record_comparison(&self.index, [first, second], &comparison)?;
+        Ok(comparison)
     }
 
-    /// A row for each document beneath `paths` (for all where there are none), a column for each property of the
-    /// JSON schema `schema`. Breaking from `watch` ends the work with the rows made so far.
+    /// A row for each document of `scope`, a column for each property of the
+    /// JSON schema `schema`. Breaking from `watch` ends the work with the rows made so far,
+    /// from which the same work goes on later.
     ///
     /// # Errors
     /// [`Error::NoText`] where no document there has text; fails when the schema is none of an object, and when a
     /// model or the index fails.
-    pub fn tabulate(&self, schema: &str, paths: &[String], watch: &mut Watcher<'_>) -> Result<Table, Error> {
+    pub fn tabulate(&self, schema: &str, scope: &Scope, watch: &mut Watcher<'_>) -> Result<Table, Error> {
         let _quiet = self.gate.enter();
-        let documents = self.sources(&beneath(paths))?;
+        let documents = self.sources(&self.scoped(scope)?)?;
         let generator = self.generator()?;
-        let mut table = Table::default();
-        tasks::extract_table(
+        let job = self.job(&["table", schema, generator.id()]);
+        let mut table = self.resume_table(&job, &documents)?;
+        let extracted = tasks::extract_table(
             schema,
             &documents,
             &TableConfig::default(),
@@ -121,8 +146,15 @@ impl Library {
             &mut |document, query| self.passages_of(document, query),
             (&*generator, &*self.embedder),
             watch,
-        )?;
+        );
+        self.keep_table(&job, documents.len(), &table)?;
+        extracted?;
+        audit::record_table(&self.index, schema, &table, generator.id())?;
         Ok(table)
+    }
+
+    fn scoped(&self, scope: &Scope) -> Result<Filter, Error> {
+        Ok(beneath(&self.prefixes(&scope.folders, &scope.paths)?))
     }
 
     /// The documents with text that `filter` lets through, by path.
@@ -146,7 +178,7 @@ impl Library {
         let Some(query) = query else {
             return self.index.passages(document).map_err(unreadable);
         };
-        // What the model imagined may hold quotation marks, which must require nothing.
+        // What is looked for may hold quotation marks, which must require nothing.
         let words = parse_query(query).words;
         let query = Query {
             vector: Some(self.embedder.query(&words)?),

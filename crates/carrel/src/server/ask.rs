@@ -12,7 +12,6 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures::Stream;
 use serde::Serialize;
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -23,13 +22,13 @@ use crate::library::{AskRequest, Error};
 use crate::wire;
 
 /// Events that may wait for a slow reader before the generation does.
-const WAITING: usize = 64;
+pub const WAITING: usize = 64;
 /// A comment as often keeps the connection open and shows the server when the reader has gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Status is sent at most as often.
 const STATUS_EVERY: Duration = Duration::from_millis(250);
 
-type Events = Sse<
+pub type Events = Sse<
     axum::response::sse::KeepAliveStream<
         std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>,
     >,
@@ -51,10 +50,7 @@ pub async fn ask(State(site): State<Site>, Body(body): Body<wire::AskBody>) -> E
         let last = match &outcome {
             Ok(answered) => named("done", &wire::Answer::from(answered)),
             Err(Error::Cancelled) => return,
-            Err(error) => {
-                let body = wire::ErrorBody::from(error);
-                named("error", &json!({ "message": body.error.message, "hint": body.error.hint }))
-            }
+            Err(error) => failed(error),
         };
         // A reader that has gone does not hear how it ended.
         let _ = sender.blocking_send(last);
@@ -89,12 +85,17 @@ pub async fn status(State(site): State<Site>) -> Events {
     events(receiver)
 }
 
-fn named(name: &str, data: &impl Serialize) -> Event {
+/// The last event of work that failed.
+pub fn failed(error: &Error) -> Event {
+    named("error", &wire::ErrorBody::from(error).error)
+}
+
+pub fn named(name: &str, data: &impl Serialize) -> Event {
     let event = Event::default().event(name);
     event.json_data(data).unwrap_or_else(|_| Event::default().comment("an event could not be encoded"))
 }
 
-fn events(receiver: mpsc::Receiver<Event>) -> Events {
+pub fn events(receiver: mpsc::Receiver<Event>) -> Events {
     let stream: std::pin::Pin<Box<dyn Stream<Item = _> + Send>> =
         Box::pin(ReceiverStream::new(receiver).map(Ok));
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))

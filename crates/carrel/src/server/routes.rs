@@ -11,7 +11,7 @@ use carrel_index::Filter;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Asked, Body, Failure, Named};
-use super::{Site, ask, documents};
+use super::{Site, ask, documents, tasks};
 use crate::library::Error;
 use crate::{airgap, audit, wire};
 
@@ -28,6 +28,10 @@ pub fn all(site: &Site) -> Router {
         .route("/library/folders/{id}", axum::routing::delete(remove_folder))
         .route("/library/search", post(search))
         .route("/library/ask", post(ask::ask))
+        .route("/library/list", post(tasks::list))
+        .route("/library/summarise", post(tasks::summarise))
+        .route("/library/compare", post(tasks::compare))
+        .route("/library/table", post(tasks::table))
         .route("/library/documents/{id}", get(documents::show))
         .route("/library/documents/{id}/text", get(documents::text))
         .route("/library/documents/{id}/file", get(documents::file))

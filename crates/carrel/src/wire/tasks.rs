@@ -1,11 +1,87 @@
 //! What work over whole documents gives.
 
+use std::path::Path;
+
 use carrel_corpus as corpus;
 use carrel_generate::tasks;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::{Claim, Coverage};
 use crate::library;
+
+/// The documents that work is done over; all when both are empty.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Scope {
+    #[serde(default)]
+    pub folders: Vec<i64>,
+    /// Path prefixes.
+    #[serde(default)]
+    pub paths: Vec<String>,
+}
+
+impl Scope {
+    /// All that lies beneath `folder`; everything where there is none.
+    pub fn beneath(folder: Option<&Path>) -> Scope {
+        Scope {
+            folders: Vec::new(),
+            paths: folder.map(carrel_ingest::stored_from_path).into_iter().collect(),
+        }
+    }
+}
+
+impl From<Scope> for library::Scope {
+    fn from(scope: Scope) -> library::Scope {
+        let folders = scope.folders.into_iter().map(corpus::FolderId).collect();
+        library::Scope { folders, paths: scope.paths }
+    }
+}
+
+/// `POST /library/list`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListBody {
+    pub question: String,
+    #[serde(flatten)]
+    pub scope: Scope,
+}
+
+/// `POST /library/summarise`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SummariseBody {
+    /// Of a document or a folder.
+    pub path: String,
+}
+
+/// `POST /library/compare`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CompareBody {
+    /// Paths of two documents.
+    pub first: String,
+    pub second: String,
+}
+
+/// `POST /library/table`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TableBody {
+    /// The JSON schema of an object; each of its properties is a column.
+    pub schema: Value,
+    #[serde(flatten)]
+    pub scope: Scope,
+}
+
+/// The `visited` event: how far work has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Visited {
+    pub done: usize,
+    pub total: usize,
+    pub path: String,
+}
+
+impl From<tasks::Visited<'_>> for Visited {
+    fn from(visited: tasks::Visited<'_>) -> Visited {
+        Visited { done: visited.done, total: visited.total, path: visited.path.to_owned() }
+    }
+}
 
 /// `carrel list --json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,8 +115,11 @@ pub struct Row {
 /// The exact words of a document.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evidence {
+    pub document: i64,
     pub path: String,
+    pub title: String,
     pub locator: String,
+    pub page: Option<u32>,
     pub span: [usize; 2],
     pub quote: String,
 }
@@ -48,8 +127,11 @@ pub struct Evidence {
 impl From<&corpus::Citation> for Evidence {
     fn from(citation: &corpus::Citation) -> Evidence {
         Evidence {
+            document: citation.document.0,
             path: citation.path.clone(),
+            title: citation.title.clone(),
             locator: citation.locator.to_string(),
+            page: citation.locator.first_page(),
             span: [citation.span.start, citation.span.end],
             quote: citation.quote.clone(),
         }
@@ -83,6 +165,13 @@ impl From<&library::Visit> for Listing {
             rows: visit.found.rows.iter().map(Row::from).collect(),
             coverage: Coverage::from(&visit.coverage),
         }
+    }
+}
+
+impl Listing {
+    /// The rows that answer the question, in the order of the visit.
+    pub fn answer(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.meets != self.lacking)
     }
 }
 
@@ -150,5 +239,57 @@ impl From<&tasks::Difference> for Difference {
             first: first.map(Evidence::from),
             second: second.map(Evidence::from),
         }
+    }
+}
+
+/// A table out of documents.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Table {
+    pub columns: Vec<String>,
+    pub rows: Vec<TableRow>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TableRow {
+    pub path: String,
+    /// One for each column.
+    pub cells: Vec<Cell>,
+}
+
+/// A value with where it stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cell {
+    /// As the schema types it; null where the document does not say.
+    pub value: Value,
+    /// Whether the document says it.
+    pub supported: bool,
+    pub citations: Vec<Evidence>,
+}
+
+impl From<&tasks::Table> for Table {
+    fn from(table: &tasks::Table) -> Table {
+        let cell = |cell: &tasks::Cell| Cell {
+            value: cell.value.clone(),
+            supported: cell.support == corpus::Support::Supported,
+            citations: cell.citations.iter().map(Evidence::from).collect(),
+        };
+        let row = |row: &tasks::TableRow| TableRow {
+            path: row.source.path.clone(),
+            cells: row.cells.iter().map(cell).collect(),
+        };
+        Table { columns: table.columns.clone(), rows: table.rows.iter().map(row).collect() }
+    }
+}
+
+impl Table {
+    /// `carrel table --json`: an array of objects, `path` and each column.
+    pub fn records(&self) -> Value {
+        let row = |row: &TableRow| {
+            let mut object = Map::new();
+            object.insert("path".to_owned(), json!(row.path));
+            object.extend(self.columns.iter().cloned().zip(row.cells.iter().map(|cell| json!(cell))));
+            Value::Object(object)
+        };
+        self.rows.iter().map(row).collect()
     }
 }

@@ -1,14 +1,15 @@
 //! Answers a question about every document by visiting every document.
 //!
-//! A few passages are retrieved in each, their sentences are compared with the criterion and with a sentence
-//! as a document that meets it might have it (Gao et al., "Precise Zero-Shot Dense Retrieval without Relevance
-//! Labels", 2023), and the model is asked for a yes or no only where that decides nothing.
+//! In each, the sentences nearest to the criterion are found, and the model is asked twice about them: whether they
+//! state it, and for an answer to it. A small model's yes comes easily for one criterion and hardly for another, so what
+//! counts is not only how sure it is, but how sure compared with the other documents. Therefore nothing is decided
+//! before all have been visited.
 
 use carrel_corpus::{Citation, DocumentId, Embedder, Generator, Passage};
 
 use super::{Criterion, Reader, Source, Visited, Watcher};
 use crate::evidence::Evidence;
-use crate::prompt::{self, YesNo};
+use crate::prompt::YesNo;
 use crate::support::logistic;
 use crate::text::dot;
 use crate::words::content_stems;
@@ -18,15 +19,17 @@ use crate::{Error, Stats};
 pub struct ExhaustiveConfig {
     /// Passages read of each document.
     pub passages: usize,
-    /// Tokens of a passage stretch that the model is shown for a yes or no.
-    pub model_tokens: usize,
-    /// Between these two probabilities the model is asked.
-    pub undecided: (f32, f32),
+    /// Sentences of them that are compared with the criterion by meaning.
+    pub candidates: usize,
+    /// Sentences of them that the model is shown.
+    pub sentences: usize,
+    /// Bytes of a sentence that it is shown.
+    pub sentence_bytes: usize,
 }
 
 impl Default for ExhaustiveConfig {
     fn default() -> ExhaustiveConfig {
-        ExhaustiveConfig { passages: 5, model_tokens: 350, undecided: (0.12, 0.88) }
+        ExhaustiveConfig { passages: 24, candidates: 40, sentences: 6, sentence_bytes: 350 }
     }
 }
 
@@ -34,6 +37,17 @@ impl Default for ExhaustiveConfig {
 pub enum Verdict {
     Meets,
     DoesNot,
+}
+
+/// How strongly a document speaks for the criterion, before it is compared with the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Signs {
+    /// Nearness of the best sentence, from cosine and shared words.
+    pub near: f32,
+    /// The model's log-odds that the sentences state the criterion.
+    pub states: f32,
+    /// The model's log-odds of yes where the criterion is put as a question.
+    pub answers: f32,
 }
 
 /// What a visit to one document found.
@@ -44,15 +58,15 @@ pub struct Row {
     pub verdict: Verdict,
     /// Probability that the document meets the criterion.
     pub probability: f32,
-    /// The sentence that decided, whichever way: for a document that does not meet the criterion the nearest one.
+    /// None where there was nothing to read.
+    pub signs: Option<Signs>,
+    /// The sentence nearest to the criterion, whichever way it was decided.
     pub evidence: Option<Citation>,
 }
 
 /// The state of the task; complete when every document has its row. Store it to go on later.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Exhausted {
-    /// How a document that meets the criterion might put it, written once by the model.
-    pub imagined: Option<String>,
     pub rows: Vec<Row>,
     pub stats: Stats,
 }
@@ -65,7 +79,8 @@ impl Exhausted {
     }
 }
 
-/// Visits the documents that have no row yet. Broken off by `watch`, it leaves in `state` what it has done.
+/// Visits the documents that have no row yet. Broken off by `watch`, it leaves in `state` what it has done, decided from
+/// what it has seen.
 ///
 /// # Errors
 /// Fails when a network or the reader does; `state` keeps the rows made before.
@@ -78,113 +93,164 @@ pub fn exhaustive(
     (generator, embedder): (&dyn Generator, &dyn Embedder),
     watch: &mut Watcher,
 ) -> Result<(), Error> {
-    let imagined = match state.imagined.take() {
-        Some(imagined) => imagined,
-        None => imagine(criterion, generator, &mut state.stats)?,
-    };
-    state.imagined = Some(imagined.clone());
-    let visit = Visit { criterion, config, imagined: &imagined, generator, embedder };
-    let wanted = [embedder.query(&criterion.text)?, embedder.query(&imagined)?];
+    let visit =
+        Visit { criterion, config, parts: Part::all(&criterion.text, embedder)?, generator, embedder };
     for source in documents {
         if state.rows.iter().any(|row| row.document == source.document) {
             continue;
         }
-        let query = format!("{} {}", criterion.text, imagined);
-        let mut passages = read(source.document, Some(&query))?;
+        let mut passages = read(source.document, Some(&criterion.text))?;
         passages.truncate(config.passages);
-        state.rows.push(visit.row(source, &passages, &wanted)?);
+        state.rows.push(visit.row(source, &passages)?);
         let seen = Visited { done: state.rows.len(), total: documents.len(), path: &source.path };
         if watch(seen).is_break() {
             break;
         }
     }
+    decide(&mut state.rows);
     Ok(())
 }
 
-fn imagine(criterion: &Criterion, generator: &dyn Generator, stats: &mut Stats) -> Result<String, Error> {
-    let asked = format!(
-        "Write one sentence as it would stand in a document that has this: {}. Write only the sentence.",
-        criterion.text
-    );
-    let reply =
-        generator.generate(&prompt::plain(&asked, 60), &mut |_| std::ops::ControlFlow::Continue(()))?;
-    stats.add(&reply);
-    Ok(reply.text.split_whitespace().collect::<Vec<_>>().join(" "))
+/// The criterion, or what stands before its colon and what stands after it: a name and its explanation count alike.
+struct Part {
+    vector: Vec<f32>,
+    stems: Vec<String>,
+}
+
+impl Part {
+    fn all(criterion: &str, embedder: &dyn Embedder) -> Result<Vec<Part>, Error> {
+        let (name, explanation) = criterion.split_once(": ").unwrap_or((criterion, ""));
+        let mut parts = Vec::new();
+        for text in [name, explanation] {
+            let stems: Vec<String> = content_stems(text).into_iter().collect();
+            if !stems.is_empty() {
+                parts.push(Part { vector: embedder.query(text)?, stems });
+            }
+        }
+        if parts.is_empty() {
+            parts.push(Part { vector: embedder.query(criterion)?, stems: Vec::new() });
+        }
+        Ok(parts)
+    }
 }
 
 struct Visit<'a> {
     criterion: &'a Criterion,
     config: &'a ExhaustiveConfig,
-    imagined: &'a str,
+    parts: Vec<Part>,
     generator: &'a dyn Generator,
     embedder: &'a dyn Embedder,
 }
 
-/// Constants of the probability before the model is asked, for cosine with the criterion, cosine with the imagined
-/// sentence, and the share of the criterion's words in the stretch.
-const BIAS: f32 = -6.0;
-const ASKED: f32 = 5.0;
-const IMAGINED: f32 = 4.0;
-const WORDS: f32 = 2.5;
-/// Weight of the model's log-odds of yes against no, and of the log-odds before it.
-const MODEL: f32 = 1.0;
-const BEFORE: f32 = 0.7;
+/// Weight of shared words beside the cosine.
+const WORDS: f32 = 0.7;
 
 impl Visit<'_> {
-    fn row(&self, source: &Source, passages: &[Passage], wanted: &[Vec<f32>; 2]) -> Result<Row, Error> {
+    fn row(&self, source: &Source, passages: &[Passage]) -> Result<Row, Error> {
+        let mut row = Row {
+            document: source.document,
+            path: source.path.clone(),
+            verdict: Verdict::DoesNot,
+            probability: 0.0,
+            signs: None,
+            evidence: None,
+        };
         let mut evidence = Evidence::new(passages);
-        let citable: Vec<usize> =
-            (0..evidence.sentences.len()).filter(|&index| evidence.sentences[index].citable).collect();
+        let citable = self.candidates(&evidence);
         evidence.embed(&citable, self.embedder)?;
-        let best = citable
+        let mut ranked: Vec<(f32, usize)> =
+            citable.into_iter().map(|index| (self.near(&evidence, index), index)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let Some(&(near, best)) = ranked.first() else { return Ok(row) };
+        let shown: Vec<&str> = ranked
             .iter()
-            .map(|&index| (self.log_odds(&evidence, index, wanted), index))
-            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-        let Some((before, index)) = best else {
-            return Ok(self.decided(source, 0.0, None));
-        };
-        let first = logistic(before);
-        let (least, most) = self.config.undecided;
-        let probability = if first <= least || first >= most {
-            first
-        } else {
-            logistic(BEFORE * before + MODEL * self.model_log_odds(&evidence, index)?)
-        };
-        Ok(self.decided(source, probability, Some(evidence.citation(index..index + 1))))
+            .take(self.config.sentences)
+            .map(|&(_, index)| shortened(evidence.text(index), self.config.sentence_bytes))
+            .collect();
+        let shown = shown.join("\n");
+        let wanted = &self.criterion.text;
+        let ask = |question: String| YesNo::about(&shown, &question).log_odds(self.generator);
+        row.signs = Some(Signs {
+            near,
+            states: ask(format!("Does this text state the following: {wanted}?"))?,
+            answers: ask(format!("Question about this text: {wanted}"))?,
+        });
+        row.evidence = Some(evidence.citation(best..best + 1));
+        Ok(row)
     }
 
-    fn decided(&self, source: &Source, probability: f32, evidence: Option<Citation>) -> Row {
-        let verdict = if probability >= 0.5 { Verdict::Meets } else { Verdict::DoesNot };
-        Row { document: source.document, path: source.path.clone(), verdict, probability, evidence }
+    /// The sentences worth an embedding: those that share words with the criterion, or stand in a passage near to it.
+    fn candidates(&self, evidence: &Evidence) -> Vec<usize> {
+        let mut ranked: Vec<(f32, usize)> = (0..evidence.sentences.len())
+            .filter(|&index| evidence.sentences[index].citable)
+            .map(|index| {
+                let passage = &evidence.passages[evidence.sentences[index].passage];
+                (self.words(evidence, index) + passage.similarity.unwrap_or(0.0), index)
+            })
+            .collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        ranked.truncate(self.config.candidates);
+        ranked.into_iter().map(|(_, index)| index).collect()
     }
 
-    fn log_odds(&self, evidence: &Evidence, index: usize, wanted: &[Vec<f32>; 2]) -> f32 {
-        let sentence = &evidence.sentences[index];
-        let near = |vector: &[f32]| evidence.vector(index).map_or(0.0, |own| dot(own, vector).max(0.0));
-        let stems = content_stems(&self.criterion.text);
-        let held = stems.iter().filter(|stem| sentence.stems.contains(*stem)).count();
-        let words = held as f32 / stems.len().max(1) as f32;
-        let imagined = if self.imagined.is_empty() { near(&wanted[0]) } else { near(&wanted[1]) };
-        BIAS + ASKED * near(&wanted[0]) + IMAGINED * imagined + WORDS * words
+    /// Cosine and share of words of a sentence, each the mean over the parts of the criterion.
+    fn near(&self, evidence: &Evidence, index: usize) -> f32 {
+        let cosine = |part: &Part| evidence.vector(index).map_or(0.0, |own| dot(own, &part.vector));
+        self.mean(cosine) + WORDS * self.words(evidence, index)
     }
 
-    /// Log-odds of yes against no, asked over the sentence with what stands around it.
-    fn model_log_odds(&self, evidence: &Evidence, index: usize) -> Result<f32, Error> {
-        let around = &evidence.surroundings[evidence.sentences[index].passage].sentences;
-        let text = |from: usize, to: usize| {
-            let passage = &evidence.passages[evidence.sentences[index].passage].text;
-            &passage[evidence.sentences[from].range.start..evidence.sentences[to].range.end]
-        };
-        let (mut from, mut to) = (index, index);
-        loop {
-            let wider = (from.saturating_sub(1).max(around.start), (to + 1).min(around.end - 1));
-            let same = wider == (from, to);
-            if same || self.generator.count_tokens(text(wider.0, wider.1)) > self.config.model_tokens {
-                break;
-            }
-            (from, to) = wider;
-        }
-        let asked = format!("Does this text state the following: {}?", self.criterion.text);
-        YesNo::about(text(from, to), &asked).log_odds(self.generator)
+    fn words(&self, evidence: &Evidence, index: usize) -> f32 {
+        let held = |stem: &str| evidence.sentences[index].stems.contains(stem);
+        self.mean(|part| evidence.weights.coverage(part.stems.iter(), held).unwrap_or(0.0))
+    }
+
+    fn mean(&self, of: impl Fn(&Part) -> f32) -> f32 {
+        self.parts.iter().map(of).sum::<f32>() / self.parts.len() as f32
+    }
+}
+
+fn shortened(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+/// Mean and standard deviation of each sign over documents of all kinds, and its weights: as it is, and compared with
+/// the other documents.
+struct Scale {
+    of: fn(&Signs) -> f32,
+    mean: f32,
+    deviation: f32,
+    absolute: f32,
+    compared: f32,
+}
+
+const SCALES: [Scale; 3] = [
+    Scale { of: |signs| signs.near, mean: 0.5, deviation: 0.15, absolute: 0.5, compared: 0.8 },
+    Scale { of: |signs| signs.states, mean: 0.0, deviation: 0.7, absolute: 0.5, compared: 0.8 },
+    Scale { of: |signs| signs.answers, mean: 0.5, deviation: 0.8, absolute: 0.5, compared: 0.8 },
+];
+const BIAS: f32 = -0.5;
+/// So many documents would have to be visited for their own mean to count as much as that of all kinds.
+const FAMILIAR: f32 = 10.0;
+
+/// Gives every row its verdict, from its own signs and those of the others.
+fn decide(rows: &mut [Row]) {
+    let all: Vec<Signs> = rows.iter().filter_map(|row| row.signs).collect();
+    let count = all.len() as f32 + FAMILIAR;
+    let own = SCALES.map(|scale| {
+        let values = || all.iter().map(scale.of);
+        let mean = (FAMILIAR * scale.mean + values().sum::<f32>()) / count;
+        let spread = values().map(|value| (value - mean).powi(2)).sum::<f32>();
+        let deviation = ((FAMILIAR * scale.deviation.powi(2) + spread) / count).sqrt();
+        (scale, mean, deviation)
+    });
+    for row in rows {
+        let Some(signs) = row.signs else { continue };
+        let odds = own.iter().map(|(scale, mean, deviation)| {
+            let value = (scale.of)(&signs);
+            scale.absolute * (value - scale.mean) / scale.deviation
+                + scale.compared * (value - mean) / deviation
+        });
+        row.probability = logistic(BIAS + odds.sum::<f32>());
+        row.verdict = if row.probability >= 0.5 { Verdict::Meets } else { Verdict::DoesNot };
     }
 }

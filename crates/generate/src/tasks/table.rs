@@ -139,7 +139,30 @@ fn ask(
     prompt.json_schema = Some(schema.to_string());
     let generation = generator.generate(&prompt, &mut |_| std::ops::ControlFlow::Continue(()))?;
     stats.add(&generation);
-    Ok(serde_json::from_str(generation.text.trim()).unwrap_or_default())
+    if let Ok(values) = serde_json::from_str(generation.text.trim()) {
+        return Ok(values);
+    }
+    // Only a row that grew too long does not parse: its columns are asked for one by one.
+    let [(name, _)] = columns else {
+        let mut row = Map::new();
+        for column in columns {
+            let alone = alone(schema, &column.0);
+            row.extend(ask(&alone, std::slice::from_ref(column), passages, config, generator, stats)?);
+        }
+        return Ok(row);
+    };
+    Ok(Map::from_iter([(name.clone(), Value::Null)]))
+}
+
+/// The schema with one of its properties.
+fn alone(schema: &Value, name: &str) -> Value {
+    let mut alone = schema.clone();
+    alone["properties"] =
+        Value::from(Map::from_iter([(name.to_owned(), schema["properties"][name].clone())]));
+    if let Some(required) = alone["required"].as_array_mut() {
+        required.retain(|property| property == name);
+    }
+    alone
 }
 
 fn cell(value: Value, asked: &str, passages: &[Passage], embedder: &dyn Embedder) -> Result<Cell, Error> {
@@ -163,75 +186,4 @@ fn cell(value: Value, asked: &str, passages: &[Passage], embedder: &dyn Embedder
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-impl Table {
-    /// Rows as RFC 4180 CSV: path, then for each column its value and where it stands.
-    pub fn to_csv(&self) -> String {
-        let mut csv = String::from("path");
-        for column in &self.columns {
-            csv.push_str(&format!(",{},{}", quoted(column), quoted(&format!("{column} (source)"))));
-        }
-        csv.push_str("\r\n");
-        for row in &self.rows {
-            csv.push_str(&quoted(&row.source.path));
-            for cell in &row.cells {
-                csv.push_str(&format!(",{},{}", quoted(&cell.text()), quoted(&cell.place())));
-            }
-            csv.push_str("\r\n");
-        }
-        csv
-    }
-
-    /// Rows as a JSON array of objects: `path`, and each column as `{"value", "supported", "citations"}`.
-    pub fn to_json(&self) -> Value {
-        let row = |row: &TableRow| {
-            let mut object = Map::new();
-            object.insert("path".to_owned(), Value::from(row.source.path.clone()));
-            for (column, cell) in self.columns.iter().zip(&row.cells) {
-                object.insert(column.clone(), cell.to_json());
-            }
-            Value::Object(object)
-        };
-        Value::Array(self.rows.iter().map(row).collect())
-    }
-}
-
-impl Cell {
-    fn text(&self) -> String {
-        if self.value.is_null() { String::new() } else { plain(&self.value) }
-    }
-
-    /// Where the value stands; a value that was not found says so.
-    fn place(&self) -> String {
-        match (self.support, self.citations.first()) {
-            (Support::Supported, Some(citation)) => citation.locator.to_string(),
-            (Support::Unsupported, _) => "not found in the document".to_owned(),
-            _ => String::new(),
-        }
-    }
-
-    fn to_json(&self) -> Value {
-        let citation = |c: &Citation| {
-            serde_json::json!({
-                "locator": c.locator.to_string(), "span": [c.span.start, c.span.end], "quote": c.quote,
-            })
-        };
-        serde_json::json!({
-            "value": self.value,
-            "supported": self.support == Support::Supported,
-            "citations": self.citations.iter().map(citation).collect::<Vec<_>>(),
-        })
-    }
-}
-
-/// A CSV field. A leading `=`, `+`, `-` or `@` that is no number would be run as a formula by a spreadsheet.
-fn quoted(field: &str) -> String {
-    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
-    let guarded = if formula { format!("'{field}") } else { field.to_owned() };
-    if guarded.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", guarded.replace('"', "\"\""))
-    } else {
-        guarded
-    }
 }
