@@ -8,7 +8,7 @@ use carrel_corpus::{Citation, Embedder, Passage, Span};
 use crate::Error;
 use crate::facts::{Found, facts};
 use crate::hostile::is_instruction;
-use crate::text::{Weights, Wrapping, is_negation, sentences, tokens};
+use crate::text::{Weights, Wrapping, between, is_negation, sentences, tokens};
 use crate::words::{content_stems, content_words};
 
 /// A sentence of a passage.
@@ -181,8 +181,8 @@ fn capitals(passages: &[Passage]) -> (BTreeSet<String>, bool) {
     for passage in passages {
         let mut end = 0;
         for token in tokens(&passage.text) {
-            let first =
-                end == 0 || passage.text[end..token.range.start].contains(['.', '!', '?', '\n', '|', ':']);
+            let gap = between(&passage.text, end, token.range.start);
+            let first = end == 0 || gap.contains(['.', '!', '?', '\n', '|', ':']);
             end = token.range.end;
             let letter = passage.text[token.range.clone()].starts_with(char::is_alphabetic);
             if first || !token.content || !letter {
@@ -197,4 +197,23 @@ fn capitals(passages: &[Passage]) -> (BTreeSet<String>, bool) {
         }
     }
     (named, upper * 100 > (upper + lower) * 45)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_without_spaces_has_evidence_too() {
+        let contract = crate::seams::passage(
+            1,
+            "供货协议.docx",
+            0,
+            "供货协议。供应商每月交付六十台仪表。价格为一千元。",
+        );
+        let passages = [contract];
+        let evidence = Evidence::new(&passages);
+        assert_eq!(evidence.sentences.len(), 3);
+        assert_eq!(evidence.citation(1..2).quote, "供应商每月交付六十台仪表。");
+    }
 }

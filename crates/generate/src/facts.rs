@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::text::{MONTHS, NUMBER_WORDS, tokens};
+use crate::text::{MONTHS, NUMBER_WORDS, between, tokens};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fact {
@@ -261,8 +261,8 @@ pub(crate) fn names(text: &str, known_name: impl Fn(&str) -> bool) -> BTreeSet<S
     let mut found = BTreeSet::new();
     let mut end = 0;
     for token in tokens(text) {
-        let between = &text[end..token.range.start];
-        first |= between.contains(['.', '!', '?', ':', '\n', '"', '“', '|', '•', ';']);
+        first |= between(text, end, token.range.start)
+            .contains(['.', '!', '?', ':', '\n', '"', '“', '|', '•', ';']);
         end = token.range.end;
         let word = &text[token.range.clone()];
         let inner = word.chars().skip(1).any(char::is_uppercase);
@@ -330,5 +330,6 @@ mod tests {
         let found = names("The rent goes to Acme Holdings. Nobody pays Q4 to IBM.", |_| false);
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(found, ["acm", "hold", "ibm", "q4"]);
+        assert!(names("供应商每月交付六十台仪表", |_| false).is_empty());
     }
 }

@@ -56,6 +56,11 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     found
 }
 
+/// What stands between the end of one token and the start of the next. Pairs of characters overlap: nothing does.
+pub(crate) fn between(text: &str, end: usize, start: usize) -> &str {
+    text.get(end..start).unwrap_or("")
+}
+
 /// The single character of a word from a script that is written without spaces.
 fn unspaced(word: &str) -> Option<char> {
     let mut characters = word.chars();
