@@ -198,6 +198,68 @@ describe("the page", { skip: lacking ? `needs ${lacking}` : false, timeout: 20 *
     await page.context().close();
   });
 
+  test("a source that is left out is not read for the next question", async () => {
+    const page = await reader.guest();
+    await ask(page);
+    await answered(page);
+    await page.locator(".passages").evaluate((details) => (details.open = true));
+    await page.getByRole("button", { name: `Leave out ${SOURCE} from now on` }).first().click();
+    await page.getByText(`Leaves out ${SOURCE}`).waitFor();
+    assert.deepEqual(await reader.violations(page), []);
+    await ask(page);
+    await answered(page);
+    assert.equal(await page.locator(".exchange:last-of-type .passage", { hasText: SOURCE }).count(), 0);
+    await page.getByRole("button", { name: `Forget this for ${SOURCE}` }).click();
+    await page.getByRole("button", { name: `Prefer ${SOURCE} from now on` }).first().click();
+    await ask(page, "Who signed for the Landlord?");
+    await answered(page);
+    const first = page.locator(".exchange:last-of-type .passage .name").first();
+    assert.equal((await first.textContent()).trim(), SOURCE);
+    await page.context().close();
+  });
+
+  test("every document is visited for a question about all, and each row opens at its words", async () => {
+    const page = await reader.guest();
+    await page.getByLabel("Visit every document").check();
+    await page.fill("#ask", "Which of these documents name a rent?");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".work progress[value]");
+    const line = await page.getByText(/^\d+ of \d+ documents visited$/).innerText();
+    const [visited, total] = line.match(/\d+/g).map(Number);
+    assert.equal(visited, total);
+    const { coverage } = await (await desk.api("/library/status")).json();
+    assert.ok(total >= coverage.searched, `${total} documents, ${coverage.searched} files`);
+    await page.locator(".work details.passages").evaluateAll((all) => all.forEach((details) => (details.open = true)));
+    assert.equal(await page.locator(".work .passage, .work li > .aside").count(), total);
+    assert.deepEqual(await reader.violations(page), []);
+    await page.locator(".work .passage", { hasText: SOURCE }).click();
+    await page.waitForSelector(".reader mark");
+    await page.context().close();
+  });
+
+  test("leaving ends a visit to every document", async () => {
+    const page = await reader.guest();
+    await page.getByLabel("Visit every document").check();
+    await page.fill("#ask", "Which of these documents mention an inspection?");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".work progress[value]");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByText(/Stopped after \d+ of \d+ documents/).waitFor();
+    await page.context().close();
+  });
+
+  test("a file is summarised from the ledger", async () => {
+    const page = await reader.guest();
+    await page.getByRole("link", { name: "All files" }).click();
+    await page.fill("#ledger-filter", SOURCE);
+    await page.getByRole("button", { name: `Summarise ${SOURCE}` }).click();
+    await page.locator(".work .coverage").waitFor();
+    assert.match(await page.locator(".work .coverage").innerText(), /1 of 1 files searched/);
+    assert.equal((await page.locator(".work .question").innerText()).trim(), `Summary of ${SOURCE}`);
+    assert.deepEqual(await reader.violations(page), []);
+    await page.context().close();
+  });
+
   test("the ledger shows every file with its outcome", async () => {
     const page = await reader.guest();
     const ledger = await (await desk.api("/library/files")).json();

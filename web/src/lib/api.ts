@@ -51,15 +51,31 @@ export const documentText = (id: number, start: number, end: number) =>
   get<DocumentText>(`/library/documents/${id}/text?start=${start}&end=${end}`);
 export const documentFile = (id: number) => `/library/documents/${id}/file`;
 
+/** Documents that a question is to prefer, and those that it must not use. */
+export interface Sources {
+  pinned: number[];
+  excluded: number[];
+}
+
 /** Asks, and calls `on` with every event as it arrives; resolves when the stream has ended. */
 export async function ask(
   question: string,
   conversation: string | null,
+  sources: Sources,
   signal: AbortSignal,
-  on: (event: string, data: any) => void,
+  on: Heard,
 ): Promise<void> {
-  const body = conversation ? { question, conversation } : { question };
-  const response = await request("/library/ask", { ...json("POST", body), signal });
+  await stream("/library/ask", { question, ...sources, ...(conversation ? { conversation } : {}) }, signal, on);
+}
+
+/** Has every document visited for a question, or one document or folder summarised; otherwise like `ask`. */
+export const list = (question: string, signal: AbortSignal, on: Heard) => stream("/library/list", { question }, signal, on);
+export const summarise = (path: string, signal: AbortSignal, on: Heard) => stream("/library/summarise", { path }, signal, on);
+
+type Heard = (event: string, data: any) => void;
+
+async function stream(path: string, body: unknown, signal: AbortSignal, on: Heard): Promise<void> {
+  const response = await request(path, { ...json("POST", body), signal });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let buffered = "";
   for (;;) {
@@ -72,7 +88,7 @@ export async function ask(
   }
 }
 
-function deliver(event: string, on: (event: string, data: any) => void) {
+function deliver(event: string, on: Heard) {
   let name = "message";
   const data: string[] = [];
   for (const line of event.split("\n")) {

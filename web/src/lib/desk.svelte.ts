@@ -1,7 +1,8 @@
 // What the page knows: the library's state, the conversation, and the place that the reader is open at.
 
 import * as api from "./api";
-import type { Answer, Citation, Claim, ConversationSummary, Coverage, Passage, Place, Status } from "./types";
+import type { Answer, Citation, Claim, ConversationSummary, Coverage, Evidence, Passage, Place, Status } from "./types";
+import { Work } from "./work.svelte";
 
 export type Phase = "searching" | "writing" | "done" | "stopped" | "failed";
 
@@ -15,6 +16,8 @@ export class Exchange {
   claims: Claim[] = $state([]);
   notes: string[] = $state([]);
   refused = $state(false);
+  /** Whether only a visit to every document can answer it. */
+  asksForAll = $state(false);
   phase: Phase = $state("searching");
   error: { message: string; hint: string | null } | null = $state(null);
   /** The finished answer's model and speed. */
@@ -37,6 +40,7 @@ export class Exchange {
     this.coverage = answer.coverage;
     this.notes = answer.notes;
     this.refused = answer.refused;
+    this.asksForAll = answer.asks_for_all;
     this.made = answer;
     this.phase = "done";
   }
@@ -58,10 +62,12 @@ class Desk {
   link: "connecting" | "up" | "lost" | "locked" = $state("connecting");
   conversations: ConversationSummary[] = $state([]);
   conversation: string | null = $state(null);
-  exchanges: Exchange[] = $state([]);
+  exchanges: (Exchange | Work)[] = $state([]);
   /** A question that was being answered when the page was closed or reloaded. */
   unfinished: string | null = $state(null);
   place: Place | null = $state(null);
+  /** Documents that the next questions prefer, or leave out. */
+  chosen: { document: number; path: string; use: "pinned" | "excluded" }[] = $state([]);
   view: "conversation" | "files" = $state("conversation");
   /** Said to screen readers when it changes. */
   announcement = $state("");
@@ -157,6 +163,7 @@ class Desk {
     this.exchanges = [];
     this.unfinished = null;
     this.place = null;
+    this.chosen = [];
     this.view = "conversation";
     history.pushState(null, "", location.pathname);
   }
@@ -182,7 +189,8 @@ class Desk {
     sessionStorage.setItem(UNFINISHED, JSON.stringify({ question, conversation: this.conversation }));
     this.announcement = "Searching";
     try {
-      await api.ask(question, this.conversation, running.signal, (event, data) => this.#heard(exchange, event, data));
+      const sources = { pinned: this.#documents("pinned"), excluded: this.#documents("excluded") };
+      await api.ask(question, this.conversation, sources, running.signal, (event, data) => this.#heard(exchange, event, data));
       if (exchange.running) {
         exchange.phase = "failed";
         exchange.error = { message: "The connection ended before the answer did", hint: null };
@@ -197,7 +205,60 @@ class Desk {
     void this.listConversations();
   }
 
-  #failed(exchange: Exchange, error: unknown) {
+  use(passage: Passage): "pinned" | "excluded" | null {
+    return this.chosen.find((source) => source.document === passage.document)?.use ?? null;
+  }
+
+  /** Pins or leaves out a document from the next question on; the same again takes that back. */
+  choose(passage: Passage, use: "pinned" | "excluded") {
+    const before = this.use(passage);
+    this.forget(passage.document);
+    if (before !== use) this.chosen.push({ document: passage.document, path: passage.path, use });
+  }
+
+  forget(document: number) {
+    this.chosen = this.chosen.filter((source) => source.document !== document);
+  }
+
+  #documents(use: "pinned" | "excluded") {
+    return this.chosen.filter((source) => source.use === use).map((source) => source.document);
+  }
+
+  /** Has every document visited for a question. */
+  async list(question: string) {
+    const work = new Work("list", question);
+    await this.#work(work, (signal, on) => api.list(question, signal, on));
+  }
+
+  async summarise(path: string) {
+    const work = new Work("summary", path);
+    await this.#work(work, (signal, on) => api.summarise(path, signal, on));
+  }
+
+  async #work(work: Work, begin: (signal: AbortSignal, on: (event: string, data: any) => void) => Promise<void>) {
+    this.stop();
+    this.exchanges.push(work);
+    if (this.view === "files") location.hash = this.conversation ? `#/c/${encodeURIComponent(this.conversation)}` : "#/";
+    const running = new AbortController();
+    this.#running = running;
+    this.announcement = "Reading the documents";
+    try {
+      await begin(running.signal, (event, data) => work.heard(event, data));
+      if (work.running) {
+        work.phase = "failed";
+        work.error = { message: "The connection ended before the work did", hint: null };
+      }
+    } catch (error) {
+      if (running.signal.aborted) work.phase = "stopped";
+      else this.#failed(work, error);
+    }
+    if (this.#running === running) this.#running = null;
+    const { listing } = work;
+    const found = listing ? `${work.found.length} found in ${listing.visited} documents` : "Summary complete";
+    this.announcement = work.phase === "done" ? found : (work.error?.message ?? "Stopped");
+  }
+
+  #failed(exchange: Exchange | Work, error: unknown) {
     exchange.phase = "failed";
     if (error instanceof api.ApiError) {
       exchange.error = { message: error.message, hint: error.hint };
@@ -242,6 +303,10 @@ class Desk {
 
   openCitation(citation: Citation) {
     this.place = { ...citation };
+  }
+
+  openEvidence(evidence: Evidence) {
+    this.place = { ...evidence };
   }
 
   openPassage(passage: Passage) {

@@ -94,12 +94,49 @@ export interface Answer {
   claims: Claim[];
   passages: Passage[];
   refused: boolean;
+  asks_for_all: boolean;
   notes: string[];
   coverage: Coverage;
   conversation: string | null;
   model: string;
   seconds_to_first_token: number | null;
   tokens_per_second: number | null;
+}
+
+/** The exact words of a document. */
+export interface Evidence {
+  document: number;
+  path: string;
+  title: string;
+  locator: string;
+  page: number | null;
+  span: Span;
+  quote: string;
+}
+
+/** What a visit to one document found. */
+export interface Row {
+  path: string;
+  meets: boolean;
+  probability: number;
+  evidence: Evidence | null;
+}
+
+export interface Listing {
+  question: string;
+  criterion: string;
+  lacking: boolean;
+  visited: number;
+  total: number;
+  rows: Row[];
+  coverage: Coverage;
+}
+
+export interface Summary {
+  summary: string;
+  claims: Claim[];
+  notes: string[];
+  coverage: Coverage;
 }
 
 export interface DocumentInfo {
