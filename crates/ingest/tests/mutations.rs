@@ -1,9 +1,17 @@
-//! Files that are damaged at random: each ends with an outcome and a document that keeps its invariants.
+//! Files that are damaged at random: each ends with an outcome, within the limits, and a document that keeps its
+//! invariants.
 
-use std::io::Write;
+mod fixtures;
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use carrel_corpus::{Document, Outcome};
-use carrel_ingest::{Limits, extract};
+use carrel_ingest::{Limits, Workers, WorkersConfig, extract, worker_main};
+use fixtures::samples;
 
 /// A small random generator (xorshift64*), so that a failure can be repeated.
 struct Random(u64);
@@ -17,85 +25,39 @@ impl Random {
     }
 }
 
-fn package(parts: &[(&str, &str)]) -> Vec<u8> {
-    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, content) in parts {
-        writer.start_file(*name, zip::write::SimpleFileOptions::default()).expect("a new part");
-        writer.write_all(content.as_bytes()).expect("writes to memory");
-    }
-    writer.finish().expect("closes").into_inner()
-}
-
-const PDF: &[u8] = b"%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 2 0 R/Outlines 6 0 R>> endobj\n\
-2 0 obj <</Type/Pages/Count 1/Kids[3 0 R]/MediaBox[0 0 600 800]>> endobj\n\
-3 0 obj <</Type/Page/Parent 2 0 R/Contents 5 0 R/Resources<</Font<</F1 4 0 R>>>>/Annots[<</Subtype/Text/Contents(note)>>]>> endobj\n\
-4 0 obj <</Type/Font/Subtype/Type1/BaseFont/Helvetica/FirstChar 32/LastChar 34/Widths[250 300 400]>> endobj\n\
-5 0 obj <</Length 120>> stream\nq 1 0 0 1 0 0 cm BT /F1 12 Tf 72 700 Td [(Rent is) -250 (due.)] TJ 0 -14 TD (Second line) ' ET Q\n\
-endstream endobj\n6 0 obj <</First 7 0 R>> endobj\n7 0 obj <</Title(Rent)/Next 7 0 R>> endobj\ntrailer <</Root 1 0 R>>\n%%EOF";
-
-const MAIL: &[u8] = b"From: Ada <ada@example.org>\r\nTo: bob@example.org\r\nSubject: =?utf-8?q?R=C3=A9nt?=\r\n\
-MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>Due <b>now</b>\r\n\
---x\r\nContent-Disposition: attachment; filename=a.csv\r\nContent-Transfer-Encoding: base64\r\n\r\nYSxiCjEsMgo=\r\n--x--\r\n";
-
-fn samples() -> Vec<(&'static str, Vec<u8>)> {
-    let word = "<w:document xmlns:w=\"w\"><w:body><w:p><w:r><w:t>Rent</w:t></w:r></w:p><w:tbl><w:tr><w:tc><w:p><w:r>\
-        <w:t>A</w:t></w:r></w:p></w:tc></w:tr></w:tbl></w:body></w:document>";
-    let sheet = "<worksheet><sheetData><row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>Item</t></is></c><c r=\"B1\"><v>3</v></c></row></sheetData></worksheet>";
-    let book = "<workbook><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>";
-    let top = "<Relationships><Relationship Id=\"r1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>";
-    let relations = "<Relationships><Relationship Id=\"r1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>";
-    vec![
-        ("a.pdf", PDF.to_vec()),
-        ("a.eml", MAIL.to_vec()),
-        ("a.docx", package(&[("word/document.xml", word)])),
-        (
-            "a.xlsx",
-            package(&[
-                ("_rels/.rels", top),
-                ("xl/workbook.xml", book),
-                ("xl/_rels/workbook.xml.rels", relations),
-                ("xl/worksheets/sheet1.xml", sheet),
-            ]),
-        ),
-        (
-            "a.html",
-            b"<html><body><table><tr><td>a<td>b</table><ul><li>x</ul><p style='display:none'>y</body>"
-                .to_vec(),
-        ),
-        (
-            "a.rtf",
-            br"{\rtf1\ansi{\fonttbl{\f0 A;}}\pard Gr\'f6\u8364?\par\trowd\intbl a\cell b\cell\row}".to_vec(),
-        ),
-        ("a.csv", b"a,b\n\"1,2\",3\n".to_vec()),
-        ("a.md", b"# T\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\ncode\n```\n".to_vec()),
-        (
-            "a.ipynb",
-            br#"{"nbformat":4,"cells":[{"cell_type":"code","source":["x"],"outputs":[{"text":"y"}]}]}"#
-                .to_vec(),
-        ),
-    ]
-}
-
-fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+/// Damages a copy of `bytes`; `other` is a file from which pieces may come.
+fn mutated(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..1 + random.next(6) {
         if bytes.is_empty() {
             break;
         }
         let at = random.next(bytes.len());
-        match random.next(6) {
+        match random.next(9) {
             0 => bytes.truncate(at),
             1 => bytes[at] = random.next(256) as u8,
-            2 => bytes[at] ^= 1 << random.next(8),
-            3 => {
+            2 | 3 => bytes[at] ^= 1 << random.next(8),
+            4 => {
                 let end = (at + 1 + random.next(40)).min(bytes.len());
                 bytes.drain(at..end);
             }
-            4 => {
+            5 => {
                 let end = (at + 1 + random.next(200)).min(bytes.len());
                 let copy = bytes[at..end].to_vec();
                 let to = random.next(bytes.len());
                 bytes.splice(to..to, copy);
+            }
+            6 => {
+                let from = random.next(other.len());
+                let end = (from + 1 + random.next(4096)).min(other.len());
+                let to = (at + random.next(4096)).min(bytes.len());
+                bytes.splice(at..to, other.get(from..end).unwrap_or_default().iter().copied());
+            }
+            7 => {
+                // A block many times over.
+                let end = (at + 1 + random.next(2048)).min(bytes.len());
+                let copy = bytes[at..end].repeat(1 + random.next(64));
+                bytes.splice(at..at, copy);
             }
             _ => {
                 let digits = ["99999999999", "-1", "0", "4294967295"][random.next(4)];
@@ -104,6 +66,26 @@ fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// Damages one part of a package and packs it again, so that the damage is not all the packing's: without its
+/// compression nothing inside would be reached.
+fn mutated_inside(bytes: &[u8], other: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
+    let victim = random.next(archive.len());
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut part = archive.by_index(index).ok()?;
+        let mut content = Vec::new();
+        part.read_to_end(&mut content).ok()?;
+        if index == victim {
+            content = mutated(&content, other, random);
+        }
+        let name = part.name().ok()?.into_owned();
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).ok()?;
+        writer.write_all(&content).ok()?;
+    }
+    Some(writer.finish().ok()?.into_inner())
 }
 
 fn check(document: &Document) {
@@ -144,7 +126,7 @@ fn damaged_files_have_an_outcome() {
         for (name, bytes) in samples() {
             for _ in 0..150 {
                 let path = folder.path().join(name);
-                std::fs::write(&path, mutated(&bytes, &mut random)).expect("writes a file");
+                std::fs::write(&path, mutated(&bytes, b"other", &mut random)).expect("writes a file");
                 check(&extract(&path, &limits));
             }
         }
@@ -153,4 +135,133 @@ fn damaged_files_have_an_outcome() {
     if let Err(panic) = result {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Not a test of its own: what the fuzzer starts as a worker. Started with all the others it does nothing.
+#[test]
+fn worker_process() {
+    let is_worker = std::env::args().any(|argument| argument == "--nocapture")
+        && std::env::args().any(|argument| argument == "worker_process");
+    if is_worker && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        worker_main();
+    }
+}
+
+#[test]
+fn three_hundred_mutated_files_end_within_limits() {
+    fuzz(300, 0x0bad_5eed);
+}
+
+#[test]
+#[ignore = "takes half an hour: `cargo test --workspace -- --ignored ten_thousand_mutated_files`; files of the folder in \
+            CARREL_FUZZ_FILES are mutated too"]
+fn ten_thousand_mutated_files_end_within_limits() {
+    fuzz(10_000, 0x0bad_cafe);
+}
+
+/// The documents that the project shows itself with, the small files of every format, and more if a person has some.
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample-docs")];
+    folders.extend(std::env::var_os("CARREL_FUZZ_FILES").map(PathBuf::from));
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of files") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    let named = |path: &PathBuf| {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        (name, std::fs::read(path).expect("a readable file"))
+    };
+    let small = |(_, bytes): &(String, Vec<u8>)| bytes.len() < 4 << 20;
+    let made = samples().into_iter().map(|(name, bytes)| (name.to_owned(), bytes));
+    files.iter().map(named).filter(small).chain(made).collect()
+}
+
+/// Has a pool of workers read so many damaged files, and looks at what each costs.
+fn fuzz(count: usize, seed: u64) {
+    let corpus = corpus();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let limits = Limits::STANDARD;
+    let workers = Workers::new(WorkersConfig {
+        program: std::env::current_exe().expect("this program"),
+        args: ["worker_process", "--exact", "--nocapture"].map(str::to_owned).to_vec(),
+        count: 2,
+        limits: limits.clone(),
+    });
+    let next = Mutex::new((0, Random(seed)));
+    let seen = Mutex::new((BTreeMap::<String, usize>::new(), Vec::<(Duration, String)>::new()));
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let (number, path) = {
+                        let mut next = next.lock().expect("no panic here");
+                        if next.0 == count {
+                            return;
+                        }
+                        next.0 += 1;
+                        let number = next.0;
+                        let random = &mut next.1;
+                        let (name, bytes) = &corpus[number % corpus.len()];
+                        let (_, other) = &corpus[random.next(corpus.len())];
+                        let inside = random.next(2) == 0;
+                        let inside = inside.then(|| mutated_inside(bytes, other, random)).flatten();
+                        let bytes = inside.unwrap_or_else(|| mutated(bytes, other, random));
+                        let path = folder.path().join(format!("{number}-{name}"));
+                        std::fs::write(&path, bytes).expect("writes a file");
+                        (number, path)
+                    };
+                    let asked = Instant::now();
+                    let document = workers.extract(&path);
+                    let took = asked.elapsed();
+                    check(&document);
+                    let outcome = match &document.outcome {
+                        Outcome::Failed { reason } if reason.len() < 60 => format!("failed ({reason})"),
+                        other => other.encode().0.to_owned(),
+                    };
+                    let bad =
+                        outcome.contains("the reader crashed") || took > limits.wall + Duration::from_secs(5);
+                    if let (true, Some(keep)) = (bad, std::env::var_os("CARREL_FUZZ_KEEP")) {
+                        std::fs::copy(&path, Path::new(&keep).join(path.file_name().expect("a name"))).ok();
+                    }
+                    std::fs::remove_file(&path).expect("removes its own file");
+                    let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                    let mut seen = seen.lock().expect("no panic here");
+                    *seen.0.entry(outcome.clone()).or_default() += 1;
+                    seen.1.push((took, format!("{name}: {outcome}")));
+                    assert!(!bad, "file {number} of seed {seed:#x}, {name}: {outcome} after {took:?}");
+                }
+            });
+        }
+    });
+    let all = began.elapsed();
+    drop(workers);
+    let (outcomes, mut times) = seen.into_inner().expect("no panic here");
+    times.sort();
+    let memory = peak_memory_of_workers();
+    eprintln!(
+        "{count} mutated files of {} in {:.0} s; workers used up to {} MB",
+        corpus.len(),
+        all.as_secs_f64(),
+        memory >> 20
+    );
+    eprintln!("outcomes: {outcomes:#?}");
+    eprintln!("median {:?}, slowest {:#?}", times[count / 2].0, &times[count - 5..]);
+    assert_eq!(outcomes.values().sum::<usize>(), count);
+    assert!(memory < limits.memory_bytes + (256 << 20), "a worker used {memory} bytes");
+}
+
+/// In bytes, of the processes that have ended.
+fn peak_memory_of_workers() -> u64 {
+    // SAFETY: `rusage` is a plain C structure, and the call only writes to it.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        assert_eq!(libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage), 0);
+        usage
+    };
+    usage.ru_maxrss as u64 * 1024
 }
