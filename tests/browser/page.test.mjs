@@ -328,6 +328,19 @@ describe("the page", { skip: lacking ? `needs ${lacking}` : false, timeout: 20 *
     await page.context().close();
   });
 
+  test("an encrypted file is opened by its password", async () => {
+    const page = await reader.guest();
+    await page.getByRole("link", { name: "All files" }).click();
+    await page.fill("#ledger-filter", "salaries");
+    const row = page.locator("tbody tr");
+    await row.getByPlaceholder("Password").fill("netloft-quay");
+    await row.getByRole("button", { name: "Open", exact: true }).click();
+    await row.locator(".outcome.good").waitFor();
+    assert.match(await row.innerText(), /indexed/i);
+    assert.equal(await row.getByPlaceholder("Password").count(), 0);
+    await page.context().close();
+  });
+
   test("nothing was asked of another host, and nothing broke", () => {
     assert.deepEqual(reader.complaints, []);
   });

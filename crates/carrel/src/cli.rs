@@ -19,6 +19,7 @@ mod serve;
 mod status;
 mod summarise;
 mod table;
+mod unlock;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -135,6 +136,7 @@ pub enum Command {
     Add(folders::AddArgs),
     Remove(folders::RemoveArgs),
     Status(status::StatusArgs),
+    Unlock(unlock::UnlockArgs),
     Extract(extract::ExtractArgs),
     Models(models::ModelsArgs),
     Eval(eval::EvalArgs),
@@ -175,6 +177,7 @@ pub fn run(args: Args) -> Result<Exit, Failure> {
         Command::Add(add) => add.run(global),
         Command::Remove(remove) => remove.run(global),
         Command::Status(status) => status.run(global),
+        Command::Unlock(unlock) => unlock.run(global),
         Command::Extract(extract) => extract.run(global),
         Command::Models(models) => models.run(global),
         Command::Eval(eval) => eval.run(global),

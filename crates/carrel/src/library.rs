@@ -26,10 +26,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use carrel_corpus::{ChunkId, Coverage, DocumentId, Embedder, FolderId, Generator, Passage};
+use carrel_corpus::{ChunkId, Coverage, Document, DocumentId, Embedder, FolderId, Generator, Passage};
 use carrel_generate::{AnswerRequest, Event, Stats};
 use carrel_index::{FileRecord, FileStamp, Filter, Index, IndexConfig, Query, Ranking, parse_query};
-use carrel_ingest::{Stamp, Workers};
+use carrel_ingest::{Password, Stamp, Workers};
 use carrel_models::{LocalEmbedder, Store};
 
 use crate::audit;
@@ -204,7 +204,27 @@ impl Library {
 
     /// One file, its members, and the chunks of each.
     fn read(&self, job: &Job) -> ReadFile {
-        let document = self.workers.extract(&carrel_ingest::path_from_stored(&job.path));
+        self.cut(job, self.workers.extract(&carrel_ingest::path_from_stored(&job.path)))
+    }
+
+    /// Opens an encrypted file, or what is encrypted in it, by a password. The text stays in the library; the password is
+    /// kept in memory, for when the file changes, and nowhere else.
+    pub fn unlock(&self, document: DocumentId, password: &Password) -> Result<(), Error> {
+        let mut record = self.document(document)?;
+        while let Some(container) = record.container {
+            record = self.document(container)?;
+        }
+        let stamp = Stamp { size: record.size, modified_ns: record.modified_ns, inode: record.inode };
+        let job = Job { path: record.path, stamp, hash: record.hash };
+        let path = carrel_ingest::path_from_stored(&job.path);
+        let unlocked = self.workers.unlock(&path, password);
+        let document = unlocked.ok_or_else(|| Error::WrongPassword(job.path.clone()))?;
+        let read = [self.cut(&job, document)];
+        self.index.put_many(&batch::readings(&read))?;
+        self.publish()
+    }
+
+    fn cut(&self, job: &Job, document: Document) -> ReadFile {
         ReadFile::new(job, document, |document| {
             let chunks =
                 carrel_ingest::chunk(document, &self.config.chunks, &|text| self.embedder.count_tokens(text));

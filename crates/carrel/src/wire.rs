@@ -82,6 +82,12 @@ pub struct FolderBody {
     pub path: String,
 }
 
+/// `POST /library/documents/ID/unlock`. Not to be printed.
+#[derive(Serialize, Deserialize)]
+pub struct UnlockBody {
+    pub password: String,
+}
+
 /// What every failed request answers with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ErrorBody {

@@ -35,9 +35,9 @@ use std::path::Path;
 
 use carrel_corpus::{Document, Outcome};
 
-use crate::Limits;
 use crate::detect::{Kind, detect};
 use crate::limits::readable_bytes;
+use crate::{Limits, Password};
 pub(crate) use draft::Draft;
 pub(crate) use pdf::ranges;
 
@@ -52,19 +52,19 @@ pub fn extract(path: &Path, limits: &Limits) -> Document {
         file.take(limits.file_bytes.saturating_add(1)).read_to_end(&mut bytes).map(|_| bytes)
     });
     match read {
-        Ok(bytes) => extract_bytes(&name, &bytes, limits),
+        Ok(bytes) => extract_bytes(&name, &bytes, &[], limits),
         Err(error) => unread(&name, Outcome::Failed { reason: open_failure(&error) }),
     }
 }
 
-/// Reads the content of a file that is called `name`.
-pub(crate) fn extract_bytes(name: &str, bytes: &[u8], limits: &Limits) -> Document {
+/// Reads the content of a file that is called `name`. Where something in it is encrypted, `passwords` are tried.
+pub(crate) fn extract_bytes(name: &str, bytes: &[u8], passwords: &[Password], limits: &Limits) -> Document {
     if bytes.len() as u64 > limits.file_bytes {
         let limit = format!("over {}", readable_bytes(limits.file_bytes));
         return unread(name, Outcome::TooLarge { limit });
     }
     let budget = Budget { text: Cell::new(limits.text_bytes), members: Cell::new(limits.members) };
-    Source { name, bytes, depth: 0, limits, budget: &budget }.read()
+    Source { name, bytes, passwords, depth: 0, limits, budget: &budget }.read()
 }
 
 /// What the outcome of a file or page says that is only an image.
@@ -104,6 +104,7 @@ pub(crate) struct Budget {
 pub(crate) struct Source<'a> {
     pub name: &'a str,
     pub bytes: &'a [u8],
+    pub passwords: &'a [Password],
     pub depth: usize,
     pub limits: &'a Limits,
     pub budget: &'a Budget,
@@ -219,9 +220,14 @@ pub(crate) mod tests {
 
     /// Reads bytes as a file of that name, with the standard limits.
     pub fn read(name: &str, bytes: &[u8]) -> Document {
+        read_with(name, bytes, &[])
+    }
+
+    /// The same with passwords at hand.
+    pub fn read_with(name: &str, bytes: &[u8], passwords: &[Password]) -> Document {
         let limits = Limits::STANDARD;
         let budget = Budget { text: Cell::new(limits.text_bytes), members: Cell::new(limits.members) };
-        Source { name, bytes, depth: 0, limits: &limits, budget: &budget }.read()
+        Source { name, bytes, passwords, depth: 0, limits: &limits, budget: &budget }.read()
     }
 
     /// The blocks as `kind @ locator: text`, one a line.

@@ -49,6 +49,9 @@ export const removeConversation = (id: string) =>
 export const documentInfo = (id: number) => get<DocumentInfo>(`/library/documents/${id}`);
 export const documentText = (id: number, start: number, end: number) =>
   get<DocumentText>(`/library/documents/${id}/text?start=${start}&end=${end}`);
+/** The server keeps the password in memory only. */
+export const unlock = (id: number, password: string) =>
+  request(`/library/documents/${id}/unlock`, json("POST", { password }));
 export const documentFile = (id: number) => `/library/documents/${id}/file`;
 
 /** Documents that a question is to prefer, and those that it must not use. */

@@ -34,6 +34,8 @@ pub enum Error {
     /// What was to be read, in words.
     #[error("no text was read from {0}")]
     NoText(String),
+    #[error("this password does not open `{0}`")]
+    WrongPassword(String),
     #[error("the question was broken off")]
     Cancelled,
     #[error("could not read the documents: {0}")]
@@ -60,6 +62,7 @@ impl Error {
                 Kind::BadRequest
             }
             Error::EmptyQuestion | Error::Cancelled => Kind::BadRequest,
+            Error::WrongPassword(_) => Kind::BadRequest,
             Error::Generate(carrel_generate::Error::Schema) => Kind::BadRequest,
             _ => Kind::Internal,
         }
@@ -77,6 +80,9 @@ impl Error {
             }
             Error::Generate(carrel_generate::Error::Schema) => {
                 Some("`carrel table --help` shows such a schema".into())
+            }
+            Error::WrongPassword(_) => {
+                Some("what can be opened are PDF files and ZIP archives without AES; nothing was kept".into())
             }
             Error::NoSuchFolder => Some("`carrel status` lists the folders".into()),
             _ => None,

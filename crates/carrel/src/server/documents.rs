@@ -12,12 +12,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use carrel_corpus::DocumentId;
 use carrel_index::FileRecord;
+use carrel_ingest::Password;
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::Site;
-use super::failure::{Asked, Failure, Named};
+use super::failure::{Asked, Body, Failure, Named};
 use super::routes::blocking;
 use crate::wire;
 
@@ -47,6 +48,16 @@ pub async fn text(
     blocking(move || site.library.document_text(DocumentId(id), stretch.start, stretch.end))
         .await
         .map(|text| Json(wire::DocumentText::from(&text)))
+}
+
+/// `POST /library/documents/ID/unlock`
+pub async fn unlock(
+    State(site): State<Site>,
+    Named(id): Named<i64>,
+    Body(body): Body<wire::UnlockBody>,
+) -> Result<StatusCode, Failure> {
+    let password = Password::new(&body.password);
+    blocking(move || site.library.unlock(DocumentId(id), &password)).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 /// `GET /library/documents/ID/file`; one range of bytes may be asked for.

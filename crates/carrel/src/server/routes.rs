@@ -35,6 +35,7 @@ pub fn all(site: &Site) -> Router {
         .route("/library/documents/{id}", get(documents::show))
         .route("/library/documents/{id}/text", get(documents::text))
         .route("/library/documents/{id}/file", get(documents::file))
+        .route("/library/documents/{id}/unlock", post(documents::unlock))
         .route("/library/conversations", get(conversations))
         .route("/library/conversations/{id}", get(conversation).delete(remove_conversation))
         .route("/library/pause", post(pause))

@@ -9,7 +9,7 @@ use super::{Draft, Reading, Source, stem};
 /// Most bytes that all members of one archive may unpack to.
 const UNPACKED: u64 = 1 << 30;
 
-/// Reads a zip archive. A member that needs a password is named in the outcome.
+/// Reads a zip archive. A member that needs a password which is not at hand is named in the outcome.
 pub(super) fn read_zip(source: &Source) -> Reading {
     let mut archive = zip::ZipArchive::new(Cursor::new(source.bytes))
         .map_err(|_| Outcome::Failed { reason: "damaged archive".into() })?;
@@ -21,13 +21,23 @@ pub(super) fn read_zip(source: &Source) -> Reading {
             .name_for_index(index)
             .and_then(Result::ok)
             .map_or(String::new(), |name| name.into_owned());
+        if needs_password(&mut archive, index) {
+            let Some(bytes) = decrypted(&mut archive, index, source, room) else {
+                encrypted += 1;
+                draft.lack(format!("{name}: encrypted"));
+                continue;
+            };
+            files += 1;
+            match take(source, &mut draft, &name, bytes.as_slice(), &mut room) {
+                true => continue,
+                false => break,
+            }
+        }
         let file = match archive.by_index(index) {
             Ok(file) if file.is_dir() => continue,
             Ok(file) => file,
-            Err(zip::result::ZipError::UnsupportedArchive(reason)) => {
-                let locked = reason == zip::result::ZipError::PASSWORD_REQUIRED;
-                encrypted += usize::from(locked);
-                draft.lack(format!("{name}: {}", if locked { "encrypted" } else { "unknown compression" }));
+            Err(zip::result::ZipError::UnsupportedArchive(_)) => {
+                draft.lack(format!("{name}: unknown compression"));
                 continue;
             }
             Err(_) => {
@@ -44,6 +54,27 @@ pub(super) fn read_zip(source: &Source) -> Reading {
         true => Err(Outcome::Encrypted),
         false => Ok(draft),
     }
+}
+
+fn needs_password(archive: &mut zip::ZipArchive<Cursor<&[u8]>>, index: usize) -> bool {
+    let required = zip::result::ZipError::PASSWORD_REQUIRED;
+    matches!(archive.by_index(index), Err(zip::result::ZipError::UnsupportedArchive(reason)) if reason == required)
+}
+
+/// The member by the first password that opens it: by its checksum, since the format's own test of a password is one
+/// byte long.
+fn decrypted(
+    archive: &mut zip::ZipArchive<Cursor<&[u8]>>,
+    index: usize,
+    source: &Source,
+    room: u64,
+) -> Option<Vec<u8>> {
+    let limit = source.limits.file_bytes.min(room).saturating_add(1);
+    source.passwords.iter().find_map(|password| {
+        let file = archive.by_index_decrypt(index, password.text().as_bytes()).ok()?;
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).is_ok().then_some(bytes)
+    })
 }
 
 /// Reads a tar archive.
@@ -123,8 +154,30 @@ fn take(source: &Source, draft: &mut Draft, name: &str, file: impl Read, room: &
 #[cfg(test)]
 mod tests {
     use super::super::office::tests::package;
-    use super::super::tests::read;
+    use super::super::tests::{read, read_with};
+    use crate::Password;
     use std::io::Write;
+    use zip::unstable::write::FileOptionsExt;
+
+    #[test]
+    fn a_locked_member_is_opened_by_its_password() {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let locked =
+            zip::write::SimpleFileOptions::default().with_deprecated_encryption(b"right").expect("ASCII");
+        for (name, options) in [("open.txt", zip::write::SimpleFileOptions::default()), ("shut.txt", locked)]
+        {
+            writer.start_file(name, options).expect("a new member");
+            writer.write_all(b"The rent is due.").expect("writes to memory");
+        }
+        let bytes = writer.finish().expect("closes").into_inner();
+        let outcome = |passwords: &[&str]| {
+            let passwords: Vec<Password> = passwords.iter().map(|text| Password::new(text)).collect();
+            read_with("a.zip", &bytes, &passwords).outcome.to_string()
+        };
+        assert_eq!(outcome(&[]), "partly read (shut.txt: encrypted)");
+        assert_eq!(outcome(&["wrong"]), "partly read (shut.txt: encrypted)");
+        assert_eq!(outcome(&["wrong", "right"]), "indexed");
+    }
 
     #[test]
     fn members_are_documents_and_cannot_climb_out() {

@@ -18,6 +18,7 @@ use hayro_syntax::object::{DateTime, Dict};
 use hayro_syntax::{LoadPdfError, Pdf};
 
 use super::{Draft, Reading, Source, UNRECOGNISED, dates};
+use crate::Password;
 use fonts::Fonts;
 use layout::PageBlock;
 use second::SecondReader;
@@ -38,7 +39,7 @@ enum PageReading {
 
 /// Reads a file.
 pub(super) fn read(source: &Source) -> Reading {
-    let pdf = match open(source.bytes) {
+    let pdf = match open(source.bytes, source.passwords) {
         Ok(pdf) => pdf,
         Err(outcome @ Outcome::Failed { .. }) => return rescued(source).ok_or(outcome),
         Err(outcome) => return Err(outcome),
@@ -97,10 +98,13 @@ pub(super) fn read(source: &Source) -> Reading {
     Ok(draft)
 }
 
-fn open(bytes: &[u8]) -> Result<Pdf, Outcome> {
+fn open(bytes: &[u8], passwords: &[Password]) -> Result<Pdf, Outcome> {
     match Pdf::new(bytes.to_vec()) {
         Ok(pdf) => Ok(pdf),
-        Err(LoadPdfError::Decryption(_)) => Err(Outcome::Encrypted),
+        Err(LoadPdfError::Decryption(_)) => {
+            let with = |password: &Password| Pdf::new_with_password(bytes.to_vec(), password.text()).ok();
+            passwords.iter().find_map(with).ok_or(Outcome::Encrypted)
+        }
         Err(LoadPdfError::Invalid) => {
             let damaged = Outcome::Failed { reason: "damaged: no page was found".into() };
             let Some(at) = bytes.windows(8).rposition(|window| window == b"/Encrypt") else {

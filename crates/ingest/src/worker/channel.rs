@@ -4,8 +4,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::Password;
+
 /// Longest frame with a file's name.
 pub(super) const NAME: usize = 4096;
+/// Longest frame with passwords.
+const PASSWORDS: usize = 64 << 10;
 /// Longest frame with a piece of a file.
 const PIECE: usize = 256 << 10;
 
@@ -60,13 +64,20 @@ fn read_exactly(stream: &mut UnixStream, mut into: &mut [u8], deadline: Option<I
     Ok(())
 }
 
-/// Sends a name, which is cut at [`NAME`] bytes, and all that `file` holds from where it stands: frames, the last empty.
+/// Sends a name, which is cut at [`NAME`] bytes, passwords to be tried, one a line, and all that `file` holds from where it stands: frames, the last empty.
 ///
 /// The content goes over the socket, not the open file itself (`SCM_RIGHTS`): what can be handed a file can be handed
 /// a connection, so that the lock of a server forbids it to all that the server starts.
-pub(super) fn send_file(stream: &mut UnixStream, name: &str, mut file: impl Read) -> Result<(), SendError> {
+pub(super) fn send_file(
+    stream: &mut UnixStream,
+    name: &str,
+    passwords: &[Password],
+    mut file: impl Read,
+) -> Result<(), SendError> {
     let end = (0..=name.len().min(NAME)).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
     send(stream, &name.as_bytes()[..end]).map_err(SendError::Socket)?;
+    let lines: Vec<&str> = passwords.iter().map(Password::text).collect();
+    send(stream, lines.join("\n").as_bytes()).map_err(SendError::Socket)?;
     let mut buffer = vec![0; PIECE];
     loop {
         let read = match file.read(&mut buffer) {
@@ -81,17 +92,27 @@ pub(super) fn send_file(stream: &mut UnixStream, name: &str, mut file: impl Read
     }
 }
 
-/// Receives a file's name and content; `None` when the other end has gone.
-pub(super) fn receive_file(stream: &mut UnixStream) -> io::Result<Option<(String, Vec<u8>)>> {
+/// A file as a worker gets it.
+pub(super) struct Received {
+    pub(super) name: String,
+    pub(super) passwords: Vec<Password>,
+    pub(super) content: Vec<u8>,
+}
+
+/// Receives a file; `None` when the other end has gone.
+pub(super) fn receive_file(stream: &mut UnixStream) -> io::Result<Option<Received>> {
     let name = match receive(stream, NAME, None) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         name => name?,
     };
+    let passwords = receive(stream, PASSWORDS, None)?;
     let mut content = Vec::new();
     loop {
         let piece = receive(stream, PIECE, None)?;
         if piece.is_empty() {
-            return Ok(Some((String::from_utf8_lossy(&name).into_owned(), content)));
+            let name = String::from_utf8_lossy(&name).into_owned();
+            let passwords = String::from_utf8_lossy(&passwords).lines().map(Password::new).collect();
+            return Ok(Some(Received { name, passwords, content }));
         }
         content.extend_from_slice(&piece);
     }
@@ -105,12 +126,17 @@ mod tests {
     fn a_file_and_frames_cross_the_socket() {
         let (mut here, mut there) = UnixStream::pair().expect("a pair of sockets");
         let content: Vec<u8> = (0..600_000u32).map(|n| n as u8).collect();
+        let passwords = [Password::new("one"), Password::new("two words")];
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                send_file(&mut here, "name.txt", content.as_slice()).is_ok().then_some(()).expect("sends")
+                send_file(&mut here, "name.txt", &passwords, content.as_slice())
+                    .is_ok()
+                    .then_some(())
+                    .expect("sends")
             });
-            let (name, received) = receive_file(&mut there).expect("receives").expect("a file");
-            assert_eq!((name.as_str(), received == content), ("name.txt", true));
+            let received = receive_file(&mut there).expect("receives").expect("a file");
+            assert_eq!((received.name.as_str(), received.content == content), ("name.txt", true));
+            assert!(received.passwords == passwords);
         });
         send(&mut there, b"answer").expect("sends");
         let deadline = Some(Instant::now() + Duration::from_secs(5));

@@ -8,16 +8,16 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use carrel_corpus::{Document, Outcome};
 
 use super::channel::SendError;
 use super::{WorkersConfig, channel, recognise, serve, wire};
-use crate::Error;
 use crate::extract::{open_failure, stem};
 use crate::limits::readable_bytes;
+use crate::{Error, Password};
 
 /// Files after which a worker is replaced, so that what its allocator has scattered does not add up.
 const FILES: usize = 1_000;
@@ -29,6 +29,8 @@ pub struct Workers {
     config: WorkersConfig,
     state: Mutex<State>,
     freed: Condvar,
+    /// Given for files since the pool was made; tried on whatever is encrypted.
+    passwords: RwLock<Vec<Password>>,
 }
 
 struct State {
@@ -55,7 +57,7 @@ impl Workers {
     /// A pool; workers are started when they are first needed.
     pub fn new(config: WorkersConfig) -> Workers {
         let state = State { idle: Vec::new(), permits: config.count.max(1) };
-        Workers { config, state: Mutex::new(state), freed: Condvar::new() }
+        Workers { config, state: Mutex::new(state), freed: Condvar::new(), passwords: RwLock::default() }
     }
 
     /// Reads a file in a worker. Scanned pages and images go through text recognition where it is installed.
@@ -67,8 +69,33 @@ impl Workers {
             Ok(file) => file,
             Err(outcome) => return unread(&name, outcome),
         };
-        let document = self.read(&name, &file);
+        let mut document = self.read(&name, &[], &file);
+        if is_locked(&document) {
+            let passwords = self.passwords.read().unwrap_or_else(PoisonError::into_inner).clone();
+            if !passwords.is_empty() {
+                document = self.read(&name, &passwords, &file);
+            }
+        }
         recognise::complete(document, &file, &self.config.limits)
+    }
+
+    /// Reads a file in which something is encrypted with a password, which from then on, as long as the pool lives, is
+    /// tried on every such file. `None`, and nothing is kept, where it opens nothing.
+    pub fn unlock(&self, path: &Path, password: &Password) -> Option<Document> {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let file = open(path, self.config.limits.file_bytes).ok()?;
+        let locked = self.read(&name, &[], &file);
+        let unlocked = self.read(&name, std::slice::from_ref(password), &file);
+        if unlocked == locked || matches!(unlocked.outcome, Outcome::Failed { .. }) {
+            return None;
+        }
+        let mut passwords = self.passwords.write().unwrap_or_else(PoisonError::into_inner);
+        if !passwords.contains(password) {
+            passwords.push(password.clone());
+        }
+        drop(passwords);
+        // With those given before, which may open other parts of it.
+        Some(self.extract(path))
     }
 
     /// Starts a worker, lets `look` at its process while it is shut in, and ends it.
@@ -82,11 +109,11 @@ impl Workers {
         Ok(seen)
     }
 
-    fn read(&self, name: &str, file: &File) -> Document {
+    fn read(&self, name: &str, passwords: &[Password], file: &File) -> Document {
         let mut worker = self.take();
         loop {
             let fresh = worker.is_none();
-            let outcome = match self.attempt(worker.take(), name, file) {
+            let outcome = match self.attempt(worker.take(), name, passwords, file) {
                 Ok((document, worker)) => {
                     self.give_back(Some(worker));
                     return document;
@@ -105,6 +132,7 @@ impl Workers {
         &self,
         worker: Option<Worker>,
         name: &str,
+        passwords: &[Password],
         file: &File,
     ) -> Result<(Document, Worker), Failure> {
         let mut worker = match worker {
@@ -115,7 +143,7 @@ impl Workers {
         let limit = wire::response_limit(&self.config.limits);
         let sent = rewound(file).map_err(SendError::File).and_then(|()| {
             let content = file.take(self.config.limits.file_bytes.saturating_add(1));
-            channel::send_file(&mut worker.stream, name, content)
+            channel::send_file(&mut worker.stream, name, passwords, content)
         });
         let answer = match sent {
             Err(SendError::File(error)) => {
@@ -264,6 +292,15 @@ fn open(path: &Path, limit: u64) -> Result<File, Outcome> {
         return Err(Outcome::TooLarge { limit: format!("over {}", readable_bytes(limit)) });
     }
     Ok(file)
+}
+
+/// Whether something in it could not be read for want of a password.
+fn is_locked(document: &Document) -> bool {
+    match &document.outcome {
+        Outcome::Encrypted => true,
+        Outcome::PartlyRead { missing } if missing.contains("encrypted") => true,
+        _ => document.members.iter().any(|(_, member)| is_locked(member)),
+    }
 }
 
 /// A file is sent again to a second worker.

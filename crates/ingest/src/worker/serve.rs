@@ -42,9 +42,9 @@ fn run() -> Result<(), Error> {
 }
 
 fn answer_all(stream: &mut UnixStream, limits: &Limits) -> io::Result<()> {
-    while let Some((name, content)) = channel::receive_file(stream)? {
+    while let Some(file) = channel::receive_file(stream)? {
         lock::allow_processor_time(limits.cpu_seconds)?;
-        let document = crate::extract::extract_bytes(&name, &content, limits);
+        let document = crate::extract::extract_bytes(&file.name, &file.content, &file.passwords, limits);
         channel::send(stream, &wire::encode(&document))?;
     }
     Ok(())
