@@ -1,6 +1,6 @@
 //! A folder of files and a library of its own, with the binary to work on them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -123,6 +123,15 @@ impl Desk {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// Has a running server do something that gives nothing back.
+    pub fn post(&self, path: &str) {
+        let mut stream = std::os::unix::net::UnixStream::connect(self.data().join("carrel.sock")).unwrap();
+        write!(stream, "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.split(' ').nth(1) == Some("204"), "{path}: {answer}");
+    }
+
     /// Reads the folder to the end.
     pub fn add(&self) -> Value {
         self.json(&["add", self.folder().to_str().unwrap()])
@@ -160,6 +169,15 @@ impl Desk {
 
     /// A running server that has read the folder.
     pub fn serve(&self) -> Server<'_> {
+        let server = self.start();
+        server.until("the server reads the folder", |status| {
+            status["progress"]["phase"] == "idle" && !status["folders"].as_array().unwrap().is_empty()
+        });
+        server
+    }
+
+    /// A server that has just been started.
+    pub fn start(&self) -> Server<'_> {
         let folder = self.folder();
         let child = self
             .command(&["serve", folder.to_str().unwrap(), "--port", "0"])
@@ -167,11 +185,12 @@ impl Desk {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Server { desk: self, child };
-        server.until("the server reads the folder", |status| {
-            status["progress"]["phase"] == "idle" && !status["folders"].as_array().unwrap().is_empty()
-        });
-        server
+        Server { desk: self, child }
+    }
+
+    /// What a running server says, asked over its socket; none where none runs.
+    pub fn get(&self, path: &str) -> Option<Value> {
+        get(&self.data(), path)
     }
 
     fn has_model(&self, name: &str) -> bool {
@@ -202,6 +221,19 @@ impl Server<'_> {
         panic!("waited in vain until {what}");
     }
 
+    /// Waits until it reads files or makes vectors; gives which.
+    pub fn until_busy(&self) -> String {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let status = self.desk.get("/library/status").unwrap_or_default();
+            if let Some(phase @ ("reading" | "embedding")) = status["progress"]["phase"].as_str() {
+                return phase.to_owned();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("waited in vain until the server was busy");
+    }
+
     /// Waits until the ledger is as wanted; gives how long that took.
     pub fn until_ledger(
         &self,
@@ -227,7 +259,43 @@ impl Drop for Server<'_> {
     }
 }
 
-fn models_dir() -> PathBuf {
+/// A small generator of numbers, the same in every run (Knuth's MMIX constants).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound.max(1)
+    }
+}
+
+/// What the server of a data directory says; none where none runs, or where it ends meanwhile.
+pub fn get(data: &Path, path: &str) -> Option<Value> {
+    let mut stream = std::os::unix::net::UnixStream::connect(data.join("carrel.sock")).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+}
+
+/// Files of the library in which the word still stands.
+pub fn leftovers(desk: &Desk, word: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![desk.data()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file() && std::fs::read(&path).unwrap().windows(word.len()).any(|w| w == word) {
+                found.push(path.to_string_lossy().into_owned());
+            }
+        }
+    }
+    found
+}
+
+pub fn models_dir() -> PathBuf {
     if let Some(path) = std::env::var_os("CARREL_MODELS") {
         return path.into();
     }

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Random};
 
 const FILES: usize = 500;
 const ROUNDS: u64 = 4;
@@ -59,14 +59,4 @@ fn searches(desk: &Desk, data: &std::path::Path) -> Vec<Vec<String>> {
     let queries =
         ["marker0007", "marker0499", "heron inspects item marker0000", "\"violin forbids\" marker0151"];
     queries.map(|query| desk.found(data, query).into_iter().map(|(path, _)| path).collect()).into()
-}
-
-/// A small generator of numbers, the same in every run (Knuth's MMIX constants).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound.max(1)
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, leftovers};
 
 /// What "within seconds" means on a slow machine.
 const SECONDS: Duration = Duration::from_secs(20);
@@ -54,21 +54,83 @@ fn a_removed_folder_leaves_nothing_behind() {
     assert!(desk.folder().join("a.txt").exists(), "the person's own file stays");
 }
 
-/// Files of the library in which the word still stands.
-fn leftovers(desk: &Desk, word: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![desk.data()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.is_file() && std::fs::read(&path).unwrap().windows(word.len()).any(|w| w == word) {
-                found.push(path.to_string_lossy().into_owned());
-            }
-        }
-    }
-    found
+#[test]
+fn a_paused_library_waits_and_answers() {
+    let Some(desk) = Desk::with_files(&[("a.txt", "The heron stands in the reeds.")]) else { return };
+    let server = desk.serve();
+    desk.post("/library/pause");
+    desk.write("b.txt", "A pelican came to the harbour.");
+    std::thread::sleep(Duration::from_secs(3));
+    let ledger = desk.ledger(&desk.data());
+    assert_eq!(ledger.len(), 1, "nothing is read while paused: {ledger:?}");
+    assert_eq!(desk.get("/library/status").unwrap()["progress"]["phase"], "paused");
+    assert_eq!(desk.found(&desk.data(), "\"heron stands\"").len(), 1, "questions are answered");
+    desk.post("/library/resume");
+    server.until_ledger("the new file is read", |ledger| {
+        ledger.iter().any(|(path, outcome, chunks, embedded)| {
+            path == "b.txt" && outcome == "indexed" && chunks == embedded
+        })
+    });
+}
+
+#[test]
+fn links_loops_and_folders_in_folders_give_one_document_each() {
+    let Some(desk) = Desk::with_files(&[
+        ("a.txt", "The heron stands in the reeds."),
+        ("inner/b.txt", "The kingfisher dives from the willow."),
+        (".carrelignore", "*.log\n"),
+        ("c.log", "Nobody reads this."),
+    ]) else {
+        return;
+    };
+    let folder = desk.folder();
+    std::fs::hard_link(folder.join("a.txt"), folder.join("again.txt")).unwrap();
+    std::os::unix::fs::symlink(&folder, folder.join("inner/loop")).unwrap();
+    std::os::unix::fs::symlink("a.txt", folder.join("link.txt")).unwrap();
+    desk.add();
+    let inner = folder.join("inner");
+    desk.json(&["add", inner.to_str().unwrap()]);
+    let outcomes = |desk: &Desk| -> Vec<(String, String)> {
+        desk.ledger(&desk.data()).into_iter().map(|(path, outcome, ..)| (path, outcome)).collect()
+    };
+    let expected = [
+        (".carrelignore", "ignored"),
+        ("a.txt", "indexed"),
+        ("again.txt", "indexed"),
+        ("c.log", "ignored"),
+        ("inner/b.txt", "indexed"),
+        ("inner/loop", "ignored"),
+        ("link.txt", "ignored"),
+    ]
+    .map(|(path, outcome)| (path.to_owned(), outcome.to_owned()));
+    assert_eq!(outcomes(&desk), expected);
+    assert_eq!(desk.found(&desk.data(), "\"kingfisher dives\"").len(), 1);
+
+    // A hard link is a file of its own: the other name stays when one goes.
+    std::fs::remove_file(folder.join("a.txt")).unwrap();
+    // What the outer folder holds stays when the inner one is taken out.
+    assert!(desk.run(&["remove", inner.to_str().unwrap()]).status.success());
+    desk.add();
+    assert_eq!(desk.found(&desk.data(), "\"heron stands\"").len(), 1);
+    assert_eq!(desk.found(&desk.data(), "\"kingfisher dives\"").len(), 1);
+    assert!(outcomes(&desk).iter().all(|(path, _)| path != "a.txt"));
+}
+
+#[test]
+fn a_folder_that_goes_away_takes_nothing_with_it() {
+    let Some(desk) = Desk::with_files(&[("a.txt", "The heron stands in the reeds.")]) else { return };
+    let server = desk.serve();
+    let away = desk.folder().with_file_name("away");
+    let available =
+        |wanted: bool| move |status: &serde_json::Value| status["folders"][0]["available"] == wanted;
+    std::fs::rename(desk.folder(), &away).unwrap();
+    server.until("the folder is missed", available(false));
+    assert_eq!(desk.found(&desk.data(), "\"heron stands\"").len(), 1, "it goes on answering");
+    assert_eq!(desk.get("/library/files").unwrap()["files"].as_array().unwrap().len(), 1);
+    std::fs::rename(&away, desk.folder()).unwrap();
+    server.until("the folder is back", available(true));
+    let file = &desk.get("/library/files").unwrap()["files"][0];
+    assert_eq!((&file["outcome"], &file["chunks"]), (&"indexed".into(), &file["embedded"]));
 }
 
 /// Waits for what is bound to become true.

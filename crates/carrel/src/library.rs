@@ -26,7 +26,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use carrel_corpus::{ChunkId, Coverage, Document, DocumentId, Embedder, FolderId, Generator, Passage};
+use carrel_corpus::{
+    ChunkId, Coverage, Document, DocumentId, Embedder, FolderId, Generator, Outcome, Passage,
+};
 use carrel_generate::{AnswerRequest, Event, Stats};
 use carrel_index::{FileRecord, FileStamp, Filter, Index, IndexConfig, Query, Ranking, parse_query};
 use carrel_ingest::{Password, Stamp, Workers};
@@ -182,8 +184,16 @@ impl Library {
                 let (sender, next) = (sender.clone(), &next);
                 scope.spawn(move || {
                     while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if self.keep_going().is_break() || sender.send(self.read(job)).is_err() {
+                        if self.keep_going().is_break() {
                             break;
+                        }
+                        match self.read(job) {
+                            Some(file) => {
+                                if sender.send(file).is_err() {
+                                    break;
+                                }
+                            }
+                            None => self.rescan(),
                         }
                     }
                 });
@@ -202,9 +212,22 @@ impl Library {
         })
     }
 
-    /// One file, its members, and the chunks of each.
-    fn read(&self, job: &Job) -> ReadFile {
-        self.cut(job, self.workers.extract(&carrel_ingest::path_from_stored(&job.path)))
+    /// One file, its members, and the chunks of each. `None` where it has gone since it was seen: that is for the next
+    /// look at the folders to settle, which may find it elsewhere, and would leave it there as it was noted here.
+    fn read(&self, job: &Job) -> Option<ReadFile> {
+        let path = carrel_ingest::path_from_stored(&job.path);
+        let document = self.workers.extract(&path);
+        let failed = matches!(document.outcome, Outcome::Failed { .. });
+        match std::fs::File::open(&path) {
+            Err(error) if failed && error.kind() == std::io::ErrorKind::NotFound => None,
+            // No fault of what is in the file, and perhaps over soon: no file has such a stamp, so it is tried again.
+            Err(_) if failed => {
+                let again =
+                    Job { path: job.path.clone(), stamp: Stamp { inode: 0, ..job.stamp }, hash: [0; 32] };
+                Some(self.cut(&again, document))
+            }
+            _ => Some(self.cut(job, document)),
+        }
     }
 
     /// Opens an encrypted file, or what is encrypted in it, by a password. The text stays in the library; the password is

@@ -1,7 +1,7 @@
 //! Keeps the catalog in step with the folders: one loop that looks again whenever the watcher, the clock or a
 //! person says so. Looking decides what to do; what woke it does not matter.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ impl Library {
         let result = self.scan_and_read(rules);
         let (outcome, unavailable) = match &result {
             Ok(scan) => (Ok(wanted), scan.unavailable.iter().map(|path| crate::wire::path(path)).collect()),
-            Err(error) => (Err(crate::chain(error)), Vec::new()),
+            Err(error) => (Err(error.into()), Vec::new()),
         };
         self.activity.end_reading(outcome, unavailable);
         result.map(|scan| scan.again_in)
@@ -184,7 +184,15 @@ impl Library {
                     jobs.push(Job { path, stamp, hash });
                 }
                 Change::Moved { from, path, stamp, hash } => {
-                    self.index.rename(&from, &path, &file_stamp(&path, &stamp, hash))?;
+                    // What is read of a file may depend on its name: its title, or what kind of text it is. It is read
+                    // again, also after a crash, since no file has this hash; chunks that come out the same keep
+                    // their vectors.
+                    let renamed = Path::new(&from).file_name() != Path::new(&path).file_name();
+                    let noted = if renamed { (Stamp { inode: 0, ..stamp }, [0; 32]) } else { (stamp, hash) };
+                    self.index.rename(&from, &path, &file_stamp(&path, &noted.0, noted.1))?;
+                    if renamed {
+                        jobs.push(Job { path, stamp, hash });
+                    }
                 }
                 Change::Touched { path, stamp } => {
                     let hash = record.map_or([0; 32], |record| record.hash);
@@ -204,6 +212,11 @@ impl Library {
         if !removed.is_empty() {
             self.index.remove(&removed)?;
         }
+        // A file that was moved and changed is read once, as it is now.
+        let mut paths = HashSet::new();
+        jobs.reverse();
+        jobs.retain(|job| paths.insert(job.path.clone()));
+        jobs.reverse();
         Ok(jobs)
     }
 
