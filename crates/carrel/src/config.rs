@@ -189,12 +189,21 @@ fn make_private(path: &Path) -> Result<(), Error> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    fs::DirBuilder::new().mode(0o700).create(path).map_err(failed)
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(failed)?;
+    // Until its name is on the disk, nothing that is written in it outlives a loss of power.
+    path.parent().map_or(Ok(()), sync_names).map_err(failed)
+}
+
+/// Brings the names in a directory to the disk.
+fn sync_names(directory: &Path) -> io::Result<()> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    fs::File::open(directory)?.sync_all()
 }
 
 /// Whether a directory is already a data directory or empty: only then are its permissions ours to tighten.
 fn is_ours(path: &Path) -> bool {
-    path.join("catalog.db").exists() || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+    path.join("catalog.sqlite").exists()
+        || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn models_from_environment() -> Option<PathBuf> {

@@ -124,11 +124,18 @@ impl Doors {
 /// The token for programs, made when the data directory has none yet.
 fn program_token(path: &Path) -> io::Result<String> {
     match fs::read_to_string(path) {
-        Ok(token) if token.trim().len() == 64 => Ok(token.trim().to_owned()),
+        // After a power loss a file may have its length and none of its bytes.
+        Ok(token) if is_token(token.trim()) => Ok(token.trim().to_owned()),
         Ok(_) => new_program_token(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => new_program_token(path),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            new_program_token(path)
+        }
         Err(error) => Err(error),
     }
+}
+
+fn is_token(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn new_program_token(path: &Path) -> io::Result<String> {
