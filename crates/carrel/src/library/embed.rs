@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use carrel_corpus::Embedder;
 use carrel_index::{Filter, Ranking};
 
+use super::status::Trouble;
 use super::{Error, Library};
 
 /// Texts embedded at once; between batches, questions go first.
@@ -44,7 +45,7 @@ pub(super) fn run(library: &Arc<Library>) {
             continue;
         }
         let result = library.embed_all();
-        library.activity.end_embedding(result.as_ref().err().map(|error| crate::chain(error)));
+        library.activity.end_embedding(result.as_ref().err().map(Trouble::from));
         let idle = match &result {
             Ok(()) => IDLE,
             Err(error) => {

@@ -38,8 +38,9 @@ pub enum Error {
     WrongPassword(String),
     #[error("the question was broken off")]
     Cancelled,
-    #[error("could not read the documents: {0}")]
-    Background(String),
+    /// What stopped the background work, in words, and what can be done about it.
+    #[error("could not read the documents: {message}")]
+    Background { message: String, hint: Option<String> },
 }
 
 /// Whose fault it was, for status codes.
@@ -73,6 +74,7 @@ impl Error {
         match self {
             Error::Index(error) => error.hint().map(str::to_owned),
             Error::Models(error) => error.hint(),
+            Error::Background { hint, .. } => hint.clone(),
             Error::NotAFolder(_) => Some("name a folder that exists".into()),
             Error::OwnData(_) => Some("add the folder that holds your documents instead".into()),
             Error::NoText(_) => {

@@ -73,6 +73,19 @@ pub(super) struct Activity {
     version: watch::Sender<u64>,
 }
 
+/// Why background work stands still, and what a person can do about it.
+#[derive(Clone)]
+pub(super) struct Trouble {
+    message: String,
+    hint: Option<String>,
+}
+
+impl From<&Error> for Trouble {
+    fn from(error: &Error) -> Trouble {
+        Trouble { message: crate::chain(error), hint: error.hint() }
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// Whether the background threads run.
@@ -85,7 +98,7 @@ struct State {
     wanted: u64,
     /// The value of `wanted` when the last look that was finished began; none before the first.
     settled: Option<u64>,
-    error: Option<String>,
+    error: Option<Trouble>,
     unavailable: Vec<String>,
 }
 
@@ -159,7 +172,7 @@ impl Activity {
     }
 
     /// Ends a look at the folders and the reading that followed, or says why they could not be finished.
-    pub(super) fn end_reading(&self, outcome: Result<u64, String>, unavailable: Vec<String>) {
+    pub(super) fn end_reading(&self, outcome: Result<u64, Trouble>, unavailable: Vec<String>) {
         self.update(|state| {
             state.scanning = false;
             state.reading = None;
@@ -186,7 +199,7 @@ impl Activity {
         });
     }
 
-    pub(super) fn end_embedding(&self, error: Option<String>) {
+    pub(super) fn end_embedding(&self, error: Option<Trouble>) {
         self.update(|state| {
             state.embedding = None;
             if error.is_some() {
@@ -222,7 +235,9 @@ impl Activity {
     pub(super) fn settled(&self) -> Result<bool, Error> {
         let state = self.lock();
         match &state.error {
-            Some(error) => Err(Error::Background(error.clone())),
+            Some(Trouble { message, hint }) => {
+                Err(Error::Background { message: message.clone(), hint: hint.clone() })
+            }
             None => Ok(state.started && !state.is_behind()),
         }
     }
@@ -248,7 +263,7 @@ impl Activity {
             chunks_done: coverage.embedded,
             chunks_total: coverage.chunks,
             seconds_left: working.and_then(|round| round.seconds_left()),
-            error: state.error.clone(),
+            error: state.error.as_ref().map(|trouble| trouble.message.clone()),
         }
     }
 
