@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use carrel_corpus::Outcome;
 
-use super::{Draft, Reading, Source, stem};
+use super::{Draft, Reading, Source, safe_name, stem};
 
 /// Most bytes that all members of one archive may unpack to.
 const UNPACKED: u64 = 1 << 30;
@@ -17,10 +17,8 @@ pub(super) fn read_zip(source: &Source) -> Reading {
     let mut room = UNPACKED;
     let (mut encrypted, mut files) = (0usize, 0usize);
     for index in 0..archive.len() {
-        let name = archive
-            .name_for_index(index)
-            .and_then(Result::ok)
-            .map_or(String::new(), |name| name.into_owned());
+        let name =
+            archive.name_for_index(index).and_then(Result::ok).map_or(String::new(), |name| safe_name(&name));
         if needs_password(&mut archive, index) {
             let Some(bytes) = decrypted(&mut archive, index, source, room) else {
                 encrypted += 1;
@@ -91,7 +89,7 @@ pub(super) fn read_tar(source: &Source) -> Reading {
         if !entry.header().entry_type().is_file() {
             continue;
         }
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let name = safe_name(&String::from_utf8_lossy(&entry.path_bytes()));
         if !take(source, &mut draft, &name, entry, &mut room) {
             break;
         }

@@ -129,7 +129,7 @@ fn rebuilt(document: Document, texts: Vec<(Locator, String)>, left: &[usize], li
             .for_each(|part| draft.lack(part));
     }
     if !left.is_empty() {
-        draft.lack(format!("pages {}: text recognition took too long", ranges(left)));
+        draft.lack(format!("pages {}: text recognition failed or took too long", ranges(left)));
     }
     let Document { title, media_type, pages, date, members, .. } = document;
     draft.title = Some(title);
