@@ -160,7 +160,7 @@ impl Library {
     /// The documents with text that `filter` lets through, by path.
     fn sources(&self, filter: &Filter) -> Result<Vec<Source>, Error> {
         let mut records = self.index.documents(filter)?;
-        records.retain(|record| record.outcome.is_searchable());
+        records.retain(|record| record.outcome.is_searchable() && record.chunks > 0);
         if records.is_empty() {
             let named: Vec<String> = filter.folders.iter().map(|path| format!("`{path}`")).collect();
             let nowhere = if named.is_empty() { "any document".to_owned() } else { named.join(", ") };
