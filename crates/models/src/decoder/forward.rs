@@ -178,6 +178,7 @@ impl Decoder {
         let angles = rope.map(|rope| (&self.architecture.ropes[rope], &b.angles[rope]));
         let (queries, keys) =
             (SharedRows::new(&mut b.queries, layer.query.rows), SharedRows::new(&mut b.keys, layer.key.rows));
+        let (places, width) = (state.places(index, start), layer.key.rows);
         by_strips(&self.pool, rows, &|strip| {
             for row in strip {
                 // SAFETY: each row is changed by one thread.
@@ -185,13 +186,11 @@ impl Decoder {
                 self.place(row, query, layer.query_norm.as_deref(), angles);
                 self.place(row, key, layer.key_norm.as_deref(), angles);
                 query.iter_mut().for_each(|value| *value *= self.architecture.attention_scale);
+                let value = &b.values[row * width..(row + 1) * width];
+                // SAFETY: each position is written by one thread.
+                unsafe { places.write(self.isa, start + row, key, value) };
             }
         });
-        let width = layer.key.rows;
-        for row in 0..rows {
-            let range = row * width..(row + 1) * width;
-            state.write(index, start + row, &b.keys[range.clone()], &b.values[range]);
-        }
     }
 
     /// Normalises (where the family does) and rotates the heads of one position.
@@ -267,10 +266,17 @@ impl Decoder {
 
     /// Adds what a sublayer gives to the stream, after the norm that some families put there.
     fn add(&self, stream: &mut [f32], change: &mut [f32], norm: Option<&[f32]>) {
-        if let Some(norm) = norm {
-            vector::rms_norm_in_place(self.isa, change, norm, self.architecture.epsilon);
-        }
-        vector::add_scaled(self.isa, stream, change, self.architecture.residual_scale);
+        let width = self.architecture.width;
+        let rows = stream.len() / width;
+        let (stream, change) = (SharedRows::new(stream, width), SharedRows::new(change, width));
+        by_strips(&self.pool, rows, &|strip| {
+            // SAFETY: strips do not overlap, and both buffers outlive the step.
+            let (stream, change) = unsafe { (stream.rows(strip.clone()), change.rows(strip)) };
+            if let Some(norm) = norm {
+                vector::rms_norm_in_place(self.isa, change, norm, self.architecture.epsilon);
+            }
+            vector::add_scaled(self.isa, stream, change, self.architecture.residual_scale);
+        });
     }
 
     /// Logits of the positions from `first` on.

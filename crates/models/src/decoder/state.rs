@@ -1,10 +1,12 @@
 //! The key-value cache of one conversation.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Architecture;
 use super::forward::Buffers;
-use crate::kernels::attention::PAGE;
+use crate::kernels::Isa;
+use crate::kernels::attention::{PAGE, StorePosition};
 
 /// What a decoder has read so far: its tokens, and their keys and values in every layer.
 ///
@@ -164,16 +166,47 @@ impl State {
         }
     }
 
-    /// Writes the keys and values of a position of one layer, `kv_heads x dimension` floats each.
-    pub(crate) fn write(&mut self, layer: usize, position: usize, keys: &[f32], values: &[f32]) {
+    /// Where keys and values of one layer are written, of the positions that [`State::extend`] has added.
+    pub(crate) fn places(&mut self, layer: usize, first: usize) -> Places<'_> {
+        let (shape, first) = (self.shape, first / PAGE);
+        let plane = |page: &mut Arc<Page>| {
+            let start = shape.place(layer, 0);
+            Arc::make_mut(page).halves[start..shape.place(layer + 1, 0)].as_mut_ptr()
+        };
+        let pages = self.pages[first..].iter_mut().map(plane).collect();
+        Places { shape, first, pages, state: PhantomData }
+    }
+}
+
+/// Places of one layer in the last pages of a state, for several threads to write different positions.
+pub(crate) struct Places<'a> {
+    shape: Shape,
+    /// Number of the first page of `pages`.
+    first: usize,
+    pages: Vec<*mut u16>,
+    state: PhantomData<&'a mut State>,
+}
+
+// SAFETY: `Places::write` asks that threads write different positions.
+unsafe impl Sync for Places<'_> {}
+
+impl Places<'_> {
+    /// Writes the keys and values of a position, `kv_heads x dimension` floats each.
+    ///
+    /// # Safety
+    /// `isa` is available, and nobody else writes this position meanwhile.
+    pub(crate) unsafe fn write(&self, isa: Isa, position: usize, keys: &[f32], values: &[f32]) {
         let shape = self.shape;
-        let page = Arc::make_mut(&mut self.pages[position / PAGE]);
+        let page = self.pages[position / PAGE - self.first];
         let heads = keys.chunks_exact(shape.dimension).zip(values.chunks_exact(shape.dimension));
+        assert!(keys.len() == shape.kv_heads * shape.dimension);
         for (head, (key, value)) in heads.enumerate() {
-            let start = shape.place(layer, head);
-            let plane = &mut page.halves[start..start + 2 * shape.plane()];
-            let (keys, values) = plane.split_at_mut(shape.plane());
-            crate::kernels::attention::store_position(position % PAGE, key, value, keys, values);
+            // SAFETY: the layer's part of the page has two planes for each head; the rest is the caller's.
+            unsafe {
+                let keys = page.add(head * 2 * shape.plane());
+                let values = keys.add(shape.plane());
+                isa.run(StorePosition { slot: position % PAGE, key, value, keys, values });
+            }
         }
     }
 }

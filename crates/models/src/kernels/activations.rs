@@ -16,10 +16,10 @@ pub(crate) struct Activations {
     pub quants: Vec<i8>,
     /// `rows x blocks`.
     pub scales: Vec<f32>,
-    /// Sums of the quants per 32 columns, `rows x blocks`, and per 16, `rows x blocks x 2`.
-    pub sums: Vec<i32>,
-    pub half_sums: Vec<i32>,
-    /// Both times the block's scale.
+    /// Sums of the quants, negated, per 32 columns, `rows x blocks`, and per 16, `rows x blocks x 2`.
+    pub negative_sums: Vec<i32>,
+    pub negative_half_sums: Vec<i32>,
+    /// Both sums times the block's scale.
     pub scaled_sums: Vec<f32>,
     pub scaled_half_sums: Vec<f32>,
 }
@@ -32,8 +32,8 @@ impl Activations {
         self.columns = columns;
         self.quants.resize(rows * columns, 0);
         self.scales.resize(blocks, 0.0);
-        self.sums.resize(blocks, 0);
-        self.half_sums.resize(blocks * 2, 0);
+        self.negative_sums.resize(blocks, 0);
+        self.negative_half_sums.resize(blocks * 2, 0);
         self.scaled_sums.resize(blocks, 0.0);
         self.scaled_half_sums.resize(blocks * 2, 0.0);
     }
@@ -54,8 +54,8 @@ impl Activations {
             columns: self.columns,
             quants: self.quants.as_mut_ptr(),
             scales: self.scales.as_mut_ptr(),
-            sums: self.sums.as_mut_ptr(),
-            half_sums: self.half_sums.as_mut_ptr(),
+            negative_sums: self.negative_sums.as_mut_ptr(),
+            negative_half_sums: self.negative_half_sums.as_mut_ptr(),
             scaled_sums: self.scaled_sums.as_mut_ptr(),
             scaled_half_sums: self.scaled_half_sums.as_mut_ptr(),
         }
@@ -68,8 +68,8 @@ pub(crate) struct Places {
     columns: usize,
     quants: *mut i8,
     scales: *mut f32,
-    sums: *mut i32,
-    half_sums: *mut i32,
+    negative_sums: *mut i32,
+    negative_half_sums: *mut i32,
     scaled_sums: *mut f32,
     scaled_half_sums: *mut f32,
 }
@@ -105,34 +105,34 @@ impl Kernel for Quantise<'_> {
             // SAFETY: there is room for every block of `values`; the caller vouches for the instructions.
             unsafe {
                 let quants = std::slice::from_raw_parts_mut(out.quants.add(block * BLOCK), BLOCK);
-                let scale = quantise_block::<L>(values, quants);
-                let half = |quants: &[i8]| quants.iter().map(|&quant| i32::from(quant)).sum::<i32>();
-                let (low, high) = (half(&quants[..16]), half(&quants[16..]));
+                let (scale, [low, high]) = quantise_block::<L>(values, quants);
                 *out.scales.add(block) = scale;
-                *out.sums.add(block) = low + high;
-                *out.half_sums.add(block * 2) = low;
-                *out.half_sums.add(block * 2 + 1) = high;
-                *out.scaled_sums.add(block) = scale * (low + high) as f32;
-                *out.scaled_half_sums.add(block * 2) = scale * low as f32;
-                *out.scaled_half_sums.add(block * 2 + 1) = scale * high as f32;
+                *out.negative_sums.add(block) = -(low + high) as i32;
+                *out.negative_half_sums.add(block * 2) = -low as i32;
+                *out.negative_half_sums.add(block * 2 + 1) = -high as i32;
+                *out.scaled_sums.add(block) = scale * (low + high);
+                *out.scaled_half_sums.add(block * 2) = scale * low;
+                *out.scaled_half_sums.add(block * 2 + 1) = scale * high;
             }
         }
     }
 }
 
-/// Quantises 32 values and returns their scale.
+/// Quantises 32 values and returns their scale, and the sums of either half's quants: small integers, which floats add
+/// exactly.
 ///
 /// # Safety
 /// Both slices have 32 elements; the CPU has the instructions of `L`.
 #[inline(always)]
-unsafe fn quantise_block<L: Lanes>(values: &[f32], quants: &mut [i8]) -> f32 {
+unsafe fn quantise_block<L: Lanes>(values: &[f32], quants: &mut [i8]) -> (f32, [f32; 2]) {
     // SAFETY: the caller's.
     unsafe {
         let (low, high) = (L::load(values.as_ptr()), L::load(values.as_ptr().add(16)));
         let largest = L::largest(L::max(L::abs(low), L::abs(high)));
         let inverse = L::splat(if largest > 0.0 { 127.0 / largest } else { 0.0 });
-        L::store_i8(quants.as_mut_ptr(), L::round(L::mul(low, inverse)));
-        L::store_i8(quants.as_mut_ptr().add(16), L::round(L::mul(high, inverse)));
-        largest / 127.0
+        let (low, high) = (L::round(L::mul(low, inverse)), L::round(L::mul(high, inverse)));
+        L::store_i8(quants.as_mut_ptr(), low);
+        L::store_i8(quants.as_mut_ptr().add(16), high);
+        (largest / 127.0, [L::sum(L::to_f(low)), L::sum(L::to_f(high))])
     }
 }

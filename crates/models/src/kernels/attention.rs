@@ -10,6 +10,8 @@
 
 #![expect(clippy::needless_range_loop, reason = "several arrays are walked in step")]
 
+use std::mem::MaybeUninit;
+
 use super::isa::Kernel;
 use super::lanes::Lanes;
 use super::math;
@@ -40,7 +42,7 @@ pub(crate) const fn partial_len(dimension: usize) -> usize {
     dimension + 16
 }
 
-/// Attention of up to four queries that share a head of the cache.
+/// Attention of queries that share a head of the cache.
 pub(crate) struct Attend<'a> {
     /// `PAGE * dimension` half floats each.
     pub keys: &'a [u16],
@@ -61,7 +63,22 @@ impl Kernel for Attend<'_> {
         // SAFETY: the page is whole; queries are the caller's.
         unsafe {
             let mut rest = self.queries;
+            while let Some((eight, after)) = rest.split_first_chunk::<8>().filter(|_| L::WIDE) {
+                self.together::<L, 8>(eight);
+                rest = after;
+            }
             while let Some((four, after)) = rest.split_first_chunk::<4>() {
+                // Six and seven, the groups of common models, go over the page once.
+                if L::WIDE
+                    && let [a, b] = after
+                {
+                    return self.together::<L, 6>(&[four[0], four[1], four[2], four[3], *a, *b]);
+                }
+                if L::WIDE
+                    && let [a, b, c] = after
+                {
+                    return self.together::<L, 7>(&[four[0], four[1], four[2], four[3], *a, *b, *c]);
+                }
                 self.together::<L, 4>(four);
                 rest = after;
             }
@@ -75,21 +92,32 @@ impl Kernel for Attend<'_> {
     }
 }
 
+/// Scores, and then weights, of a page's positions for one query; only those of blocks that are seen are set.
+type Weights = [MaybeUninit<f32>; PAGE];
+
 impl Attend<'_> {
     #[inline(always)]
     unsafe fn together<L: Lanes, const M: usize>(&self, queries: &[Query; M]) {
         let from = queries.iter().map(|query| query.from).min().unwrap_or(0);
         let to = queries.iter().map(|query| query.to).max().unwrap_or(0).min(PAGE);
-        let mut weights = [[0.0f32; PAGE]; M];
-        // SAFETY: `from..to` is within the page.
+        let mut weights: [Weights; M] = [[MaybeUninit::uninit(); PAGE]; M];
+        // SAFETY: `from..to` is within the page; `scores` sets what the others read.
         unsafe {
             self.scores::<L, M>(queries, from, to, &mut weights);
             for (query, weights) in queries.iter().zip(&mut weights) {
-                let (largest, sum) = soften::<L>(query, from, to, weights);
+                let (largest, sum) = soften::<L>(query, from, to, weights.as_mut_ptr().cast());
                 *query.out.add(self.dimension) = largest;
                 *query.out.add(self.dimension + 1) = sum;
             }
-            self.weigh::<L, M>(queries, from, to, &weights);
+            let mut at = 0;
+            while L::WIDE && at + 32 <= self.dimension {
+                self.weigh::<L, M, 2>(queries, at, from..to, &weights);
+                at += 32;
+            }
+            while at < self.dimension {
+                self.weigh::<L, M, 1>(queries, at, from..to, &weights);
+                at += 16;
+            }
         }
     }
 
@@ -101,67 +129,106 @@ impl Attend<'_> {
         queries: &[Query; M],
         from: usize,
         to: usize,
-        scores: &mut [[f32; PAGE]; M],
+        scores: &mut [Weights; M],
+    ) {
+        let (mut block, last) = (from / 16, to.div_ceil(16));
+        // SAFETY: blocks are within the page.
+        unsafe {
+            while L::WIDE && block + 2 <= last {
+                self.score_blocks::<L, M, 2>(queries, block, scores);
+                block += 2;
+            }
+            while block < last {
+                self.score_blocks::<L, M, 1>(queries, block, scores);
+                block += 1;
+            }
+        }
+    }
+
+    /// Scores of `B` blocks. Each sum goes over the dimensions in order; several are worked at in turn, so that
+    /// none waits for itself.
+    #[inline(always)]
+    unsafe fn score_blocks<L: Lanes, const M: usize, const B: usize>(
+        &self,
+        queries: &[Query; M],
+        first: usize,
+        scores: &mut [Weights; M],
     ) {
         // SAFETY: blocks are within the page, dimensions within the query.
         unsafe {
-            for block in from / 16..to.div_ceil(16) {
-                let keys = self.keys.as_ptr().add(block * 16 * self.dimension);
-                let mut sums = [L::splat(0.0); M];
-                for at in 0..self.dimension {
-                    let key = L::load_f16(keys.add(at * 16));
-                    for m in 0..M {
-                        sums[m] = L::fma(key, L::splat(*queries[m].query.add(at)), sums[m]);
-                    }
+            let keys = self.keys.as_ptr().add(first * 16 * self.dimension);
+            let mut sums = [[L::splat(0.0); B]; M];
+            for at in 0..self.dimension {
+                let mut key = [L::splat(0.0); B];
+                for b in 0..B {
+                    key[b] = L::load_f16(keys.add((b * self.dimension + at) * 16));
                 }
                 for m in 0..M {
+                    let query = L::splat(*queries[m].query.add(at));
+                    for b in 0..B {
+                        sums[m][b] = L::fma(key[b], query, sums[m][b]);
+                    }
+                }
+            }
+            for m in 0..M {
+                for b in 0..B {
+                    let start = (first + b) * 16;
                     if self.cap > 0.0 {
                         let cap = L::splat(self.cap);
-                        sums[m] = L::mul(cap, math::tanh::<L>(L::div(sums[m], cap)));
+                        sums[m][b] = L::mul(cap, math::tanh::<L>(L::div(sums[m][b], cap)));
                     }
-                    let scores = &mut scores[m][block * 16..block * 16 + 16];
-                    L::store(scores.as_mut_ptr(), sums[m]);
-                    hide(&queries[m], block * 16, scores, f32::NEG_INFINITY);
+                    let scores = scores[m].as_mut_ptr().cast::<f32>().add(start);
+                    L::store(scores, sums[m][b]);
+                    hide(&queries[m], start, scores, f32::NEG_INFINITY);
                 }
             }
         }
     }
 
-    /// Sums of the values by weight.
+    /// Sums of `C * 16` columns of the values, from column `at` on, by weight.
     #[inline(always)]
-    unsafe fn weigh<L: Lanes, const M: usize>(
+    unsafe fn weigh<L: Lanes, const M: usize, const C: usize>(
         &self,
         queries: &[Query; M],
-        from: usize,
-        to: usize,
-        weights: &[[f32; PAGE]; M],
+        at: usize,
+        seen: std::ops::Range<usize>,
+        weights: &[Weights; M],
     ) {
-        // SAFETY: positions are within the page, dimensions within the results.
+        // SAFETY: positions are within the page, columns within the results.
         unsafe {
-            for at in (0..self.dimension).step_by(16) {
-                let mut sums = [L::splat(0.0); M];
-                for position in from..to {
-                    let value = L::load_f16(self.values.as_ptr().add(position * self.dimension + at));
-                    for m in 0..M {
-                        sums[m] = L::fma(value, L::splat(weights[m][position]), sums[m]);
-                    }
+            let mut sums = [[L::splat(0.0); C]; M];
+            for position in seen {
+                let mut value = [L::splat(0.0); C];
+                for c in 0..C {
+                    let from = self.values.as_ptr().add(position * self.dimension + at + c * 16);
+                    value[c] = L::load_f16(from);
                 }
                 for m in 0..M {
-                    L::store(queries[m].out.add(at), sums[m]);
+                    let weight = L::splat(*weights[m].as_ptr().cast::<f32>().add(position));
+                    for c in 0..C {
+                        sums[m][c] = L::fma(value[c], weight, sums[m][c]);
+                    }
+                }
+            }
+            for m in 0..M {
+                for c in 0..C {
+                    L::store(queries[m].out.add(at + c * 16), sums[m][c]);
                 }
             }
         }
     }
 }
 
-/// Overwrites the lanes of a block that the query does not see.
+/// Overwrites the lanes of a block of sixteen that the query does not see.
+///
+/// # Safety
+/// The block can be written.
 #[inline(always)]
-fn hide(query: &Query, start: usize, block: &mut [f32], with: f32) {
+unsafe fn hide(query: &Query, start: usize, block: *mut f32, with: f32) {
     if query.from > start || query.to < start + 16 {
-        for (lane, value) in block.iter_mut().enumerate() {
-            if !(query.from..query.to).contains(&(start + lane)) {
-                *value = with;
-            }
+        for lane in (0..16).filter(|lane| !(query.from..query.to).contains(&(start + lane))) {
+            // SAFETY: the caller's.
+            unsafe { *block.add(lane) = with };
         }
     }
 }
@@ -169,24 +236,23 @@ fn hide(query: &Query, start: usize, block: &mut [f32], with: f32) {
 /// Turns scores into `e^(score - largest)`; returns the largest and the sum.
 ///
 /// # Safety
-/// `from..to` is within the page; the CPU has the instructions of `L`.
+/// `from..to` is within the page, and the blocks that it overlaps are set; the CPU has the instructions of `L`.
 #[inline(always)]
-unsafe fn soften<L: Lanes>(query: &Query, from: usize, to: usize, scores: &mut [f32; PAGE]) -> (f32, f32) {
+unsafe fn soften<L: Lanes>(query: &Query, from: usize, to: usize, scores: *mut f32) -> (f32, f32) {
     // SAFETY: the caller's.
     unsafe {
         let blocks = from / 16..to.div_ceil(16);
         let mut largest = L::splat(f32::NEG_INFINITY);
         for block in blocks.clone() {
-            largest = L::max(largest, L::load(scores.as_ptr().add(block * 16)));
+            largest = L::max(largest, L::load(scores.add(block * 16)));
         }
         let largest = L::largest(largest);
         let mut sum = L::splat(0.0);
         for block in blocks {
-            let scores = &mut scores[block * 16..block * 16 + 16];
-            let weights = math::exp::<L>(L::sub(L::load(scores.as_ptr()), L::splat(largest)));
-            L::store(scores.as_mut_ptr(), weights);
+            let scores = scores.add(block * 16);
+            L::store(scores, math::exp::<L>(L::sub(L::load(scores), L::splat(largest))));
             hide(query, block * 16, scores, 0.0);
-            sum = L::add(sum, L::load(scores.as_ptr()));
+            sum = L::add(sum, L::load(scores));
         }
         (largest, L::sum(sum))
     }
@@ -270,13 +336,36 @@ unsafe fn finish<L: Lanes>(total: &[f32], out: &mut [f32]) {
 }
 
 /// Writes keys and values of one position of a head into its page.
-pub(crate) fn store_position(slot: usize, key: &[f32], value: &[f32], keys: &mut [u16], values: &mut [u16]) {
-    let dimension = key.len();
-    let block = slot / 16 * 16 * dimension + slot % 16;
-    for (at, &element) in key.iter().enumerate() {
-        keys[block + at * 16] = half::f16::from_f32(element).to_bits();
-    }
-    for (to, &element) in values[slot * dimension..].iter_mut().zip(value) {
-        *to = half::f16::from_f32(element).to_bits();
+pub(crate) struct StorePosition<'a> {
+    /// Position within the page.
+    pub slot: usize,
+    /// The head's `dimension` floats each, a multiple of 16.
+    pub key: &'a [f32],
+    pub value: &'a [f32],
+    /// `PAGE * dimension` half floats each.
+    pub keys: *mut u16,
+    pub values: *mut u16,
+}
+
+impl Kernel for StorePosition<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let dimension = self.key.len();
+        assert!(self.value.len() == dimension && dimension.is_multiple_of(16) && self.slot < PAGE);
+        // SAFETY: the slot is within the page; the rest is the caller's.
+        unsafe {
+            let keys = self.keys.add(self.slot / 16 * 16 * dimension + self.slot % 16);
+            let values = self.values.add(self.slot * dimension);
+            for at in (0..dimension).step_by(16) {
+                L::store_f16(values.add(at), L::load(self.value.as_ptr().add(at)));
+                let mut key = [0u16; 16];
+                L::store_f16(key.as_mut_ptr(), L::load(self.key.as_ptr().add(at)));
+                for (lane, element) in key.into_iter().enumerate() {
+                    *keys.add((at + lane) * 16) = element;
+                }
+            }
+        }
     }
 }

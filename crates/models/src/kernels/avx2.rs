@@ -88,33 +88,34 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn subtract_shifted<const SHIFT: u32>(sums: Ints, correction: *const i32) -> Ints {
+    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> Ints {
         unsafe {
-            let count = _mm_cvtsi32_si128(SHIFT as i32);
-            let correction = _mm256_sll_epi32(_mm256_set1_epi32(correction.read_unaligned()), count);
-            Ints(_mm256_sub_epi32(sums.0, correction), _mm256_sub_epi32(sums.1, correction))
+            let value = _mm256_set1_epi32(from.read_unaligned());
+            let value = _mm256_sll_epi32(value, _mm_cvtsi32_si128(SHIFT as i32));
+            Ints(value, value)
         }
     }
 
     #[inline(always)]
     unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+        start: [Ints; M],
         tile: *const u8,
         rows: &[*const i8; M],
     ) -> [Ints; M] {
         unsafe {
             let ones = _mm256_set1_epi16(1);
-            let mut sums = [Self::zero_i(); M];
+            let mut sums = start;
             let run = pairs_that_fit(BITS).min(STEPS);
-            let mut start = 0;
-            while start < STEPS {
+            let mut first = 0;
+            while first < STEPS {
                 let mut narrow = [Self::zero_i(); M];
-                for step in start..start + run {
+                for step in first..first + run {
                     let weights = Self::load_i(tile.add(step * 64));
                     for m in 0..M {
                         let inputs = _mm256_set1_epi32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
                         let low = pairs::<BITS>(weights.0, inputs);
                         let high = pairs::<BITS>(weights.1, inputs);
-                        narrow[m] = if step == start {
+                        narrow[m] = if step == first {
                             Ints(low, high)
                         } else {
                             Ints(_mm256_add_epi16(narrow[m].0, low), _mm256_add_epi16(narrow[m].1, high))
@@ -124,13 +125,9 @@ impl Lanes for Avx2 {
                 for m in 0..M {
                     let low = _mm256_madd_epi16(narrow[m].0, ones);
                     let high = _mm256_madd_epi16(narrow[m].1, ones);
-                    sums[m] = if start == 0 {
-                        Ints(low, high)
-                    } else {
-                        Ints(_mm256_add_epi32(sums[m].0, low), _mm256_add_epi32(sums[m].1, high))
-                    };
+                    sums[m] = Ints(_mm256_add_epi32(sums[m].0, low), _mm256_add_epi32(sums[m].1, high));
                 }
-                start += run;
+                first += run;
             }
             sums
         }
@@ -223,6 +220,15 @@ impl Lanes for Avx2 {
                 _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(at.cast())), 16))
             };
             Floats(widen(from), widen(from.add(8)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_f16(to: *mut u16, value: Floats) {
+        unsafe {
+            let low = _mm256_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT }>(value.0);
+            let high = _mm256_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT }>(value.1);
+            _mm_storeu_si128(to.cast(), low);
+            _mm_storeu_si128(to.add(8).cast(), high);
         }
     }
     #[inline(always)]

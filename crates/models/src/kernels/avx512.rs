@@ -46,20 +46,21 @@ impl Lanes for Avx512 {
         unsafe { _mm512_xor_si512(value, _mm512_set1_epi8(-128)) }
     }
     #[inline(always)]
-    unsafe fn subtract_shifted<const SHIFT: u32>(sums: __m512i, correction: *const i32) -> __m512i {
+    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> __m512i {
         unsafe {
-            let correction = _mm512_set1_epi32(correction.read_unaligned());
-            _mm512_sub_epi32(sums, _mm512_sll_epi32(correction, _mm_cvtsi32_si128(SHIFT as i32)))
+            let value = _mm512_set1_epi32(from.read_unaligned());
+            _mm512_sll_epi32(value, _mm_cvtsi32_si128(SHIFT as i32))
         }
     }
 
     #[inline(always)]
     unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+        start: [__m512i; M],
         tile: *const u8,
         rows: &[*const i8; M],
     ) -> [__m512i; M] {
         unsafe {
-            let mut sums = [_mm512_setzero_si512(); M];
+            let mut sums = start;
             for step in 0..STEPS {
                 let weights = Self::load_i(tile.add(step * 64));
                 for m in 0..M {
@@ -140,6 +141,10 @@ impl Lanes for Avx512 {
             let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
         }
+    }
+    #[inline(always)]
+    unsafe fn store_f16(to: *mut u16, value: __m512) {
+        unsafe { _mm256_storeu_si256(to.cast(), _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT }>(value)) }
     }
     #[inline(always)]
     unsafe fn load_u8(from: *const u8) -> __m512 {

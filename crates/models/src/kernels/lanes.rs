@@ -30,15 +30,16 @@ pub(crate) trait Lanes: Copy + 'static {
     unsafe fn raise<const SHIFT: u32>(value: Self::I) -> Self::I;
     /// Adds 128 to every byte, modulo 256.
     unsafe fn flip(value: Self::I) -> Self::I;
-    /// `sums - (*correction << SHIFT)` in every lane.
-    unsafe fn subtract_shifted<const SHIFT: u32>(sums: Self::I, correction: *const i32) -> Self::I;
+    /// `*from << SHIFT` in every lane.
+    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> Self::I;
 
-    /// Integer dot products of a weight tile with `M` activation rows over `STEPS * 4` columns.
+    /// Integer dot products of a weight tile with `M` activation rows over `STEPS * 4` columns, added to `start`.
     ///
     /// The tile has, for each step, four bytes of each of the sixteen rows; lane `r` of result `m` is the sum
     /// over the tile's columns of row `r` times activation row `m`. Weights are unsigned and below
     /// `1 << BITS`, or, with 8 bits and [`Lanes::SIGNED_BYTES`], signed. Activations are in -127..=127.
     unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+        start: [Self::I; M],
         tile: *const u8,
         rows: &[*const i8; M],
     ) -> [Self::I; M];
@@ -64,6 +65,15 @@ pub(crate) trait Lanes: Copy + 'static {
     unsafe fn power_of_two(value: Self::I) -> Self::F;
     unsafe fn load_f16(from: *const u16) -> Self::F;
     unsafe fn load_bf16(from: *const u16) -> Self::F;
+    /// In half precision, to the nearest, ties to even.
+    #[inline(always)]
+    unsafe fn store_f16(to: *mut u16, value: Self::F) {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            let halves = Self::lanes(value).map(|lane| half::f16::from_f32(lane).to_bits());
+            to.cast::<[u16; 16]>().write_unaligned(halves);
+        }
+    }
     /// Sixteen bytes as numbers 0..=255.
     unsafe fn load_u8(from: *const u8) -> Self::F;
     /// Sixteen bytes as numbers -128..=127.
@@ -156,16 +166,16 @@ impl Lanes for Plain {
     unsafe fn flip(value: [u8; 64]) -> [u8; 64] {
         value.map(|byte| byte ^ 0x80)
     }
-    unsafe fn subtract_shifted<const SHIFT: u32>(sums: [u8; 64], correction: *const i32) -> [u8; 64] {
-        let correction = unsafe { correction.read_unaligned() } << SHIFT;
-        from_i32(to_i32(sums).map(|sum| sum.wrapping_sub(correction)))
+    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> [u8; 64] {
+        from_i32([unsafe { from.read_unaligned() } << SHIFT; 16])
     }
     unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+        start: [[u8; 64]; M],
         tile: *const u8,
         rows: &[*const i8; M],
     ) -> [[u8; 64]; M] {
-        rows.map(|row| {
-            let mut sums = [0i32; 16];
+        std::array::from_fn(|m| {
+            let (row, mut sums) = (rows[m], to_i32(start[m]));
             for step in 0..STEPS {
                 let weights: [u8; 64] = unsafe { read(tile.add(step * 64)) };
                 let inputs: [i8; 4] = unsafe { read(row.add(step * 4)) };

@@ -11,7 +11,7 @@ use super::blocks::BLOCK;
 use super::isa::Kernel;
 use super::lanes::Lanes;
 use super::pack::{GROUP, group_bytes};
-use super::unpack::{CHUNK, Reader, Tile};
+use super::unpack::{CHUNK, Place, Reader, Single, Tile};
 use crate::gguf::GgmlType;
 
 /// Where results go: row `m`, column `c` at `at + m * stride + c`.
@@ -92,6 +92,10 @@ impl MultiplyGroup<'_> {
         &self,
         input: &Activations,
     ) {
+        if input.rows == 1 {
+            // SAFETY: the caller's.
+            return unsafe { self.one_row::<L, BITS, OFFSET, NESTED, HALVES, MINIMUM>(input) };
+        }
         let blocks = self.columns / BLOCK;
         let chunk = if input.rows < 4 { 8 } else { CHUNK };
         let mut room = std::mem::MaybeUninit::<Tile>::uninit();
@@ -103,7 +107,8 @@ impl MultiplyGroup<'_> {
             while start < blocks {
                 let count = chunk.min(blocks - start);
                 for slot in 0..count {
-                    reader.next::<BITS, OFFSET, NESTED, HALVES, MINIMUM>(start + slot, tile, slot);
+                    let place = Tile::place(tile, slot, if HALVES { 2 } else { 1 });
+                    reader.next::<BITS, OFFSET, NESTED, HALVES, MINIMUM>(start + slot, place);
                 }
                 let part = Part { input, start, count, tile };
                 let mut row = 0;
@@ -128,6 +133,35 @@ impl MultiplyGroup<'_> {
         }
     }
 
+    /// One activation row: every block is multiplied as it is unpacked, in registers, and what the memory
+    /// gives sets the pace.
+    #[inline(always)]
+    unsafe fn one_row<
+        L: Lanes,
+        const BITS: u32,
+        const OFFSET: u32,
+        const NESTED: bool,
+        const HALVES: bool,
+        const MINIMUM: bool,
+    >(
+        &self,
+        input: &Activations,
+    ) {
+        let mut room = std::mem::MaybeUninit::<Single>::uninit();
+        // SAFETY: blocks are read in order up to the group's last, and are within the activations.
+        unsafe {
+            let place = Single::place(room.as_mut_ptr());
+            let mut reader = Reader::<L>::new(self.group.as_ptr());
+            let mut sums = [L::splat(0.0)];
+            for block in 0..self.columns / BLOCK {
+                reader.next::<BITS, OFFSET, NESTED, HALVES, MINIMUM>(block, place);
+                let quants = [input.quants.as_ptr().add(block * BLOCK)];
+                add_block::<L, 1, BITS, OFFSET, HALVES, MINIMUM>(input, place, &[block], &quants, &mut sums);
+            }
+            self.put::<L>(0, sums[0], true);
+        }
+    }
+
     /// One chunk times `M` activation rows from `row` on, added to what the chunks before gave.
     #[inline(always)]
     unsafe fn rows<
@@ -145,48 +179,17 @@ impl MultiplyGroup<'_> {
         let (input, blocks) = (part.input, self.columns / BLOCK);
         // SAFETY: rows and blocks are within the activations, slots within the tile, results within `out`.
         unsafe {
-            let tile = (&raw const (*part.tile).bytes).cast::<u8>();
-            let scales = (&raw const (*part.tile).scales).cast::<f32>();
-            let minimums = (&raw const (*part.tile).minimums).cast::<f32>();
             let mut quants: [*const i8; M] = std::array::from_fn(|m| {
                 input.quants.as_ptr().add((row + m) * self.columns + part.start * BLOCK)
             });
-            let mut sums: [L::F; M] = std::array::from_fn(|m| self.before::<L>(part.start, row + m));
+            let mut sums = [L::splat(0.0); M];
+            for m in 0..M {
+                sums[m] = self.before::<L>(part.start, row + m);
+            }
             for slot in 0..part.count {
-                let bytes = tile.add(slot * 512);
-                let at = |m: usize| (row + m) * blocks + part.start + slot;
-                if HALVES {
-                    for half in 0..2 {
-                        let from = quants.map(|pointer| pointer.add(half * 16));
-                        let dots = L::dots::<M, 4, BITS>(bytes.add(half * 256), &from);
-                        let scale = L::load(scales.add(slot * 32 + half * 16));
-                        for m in 0..M {
-                            let at = at(m);
-                            let correction = input.half_sums.as_ptr().add(at * 2 + half);
-                            let dot = corrected::<L, OFFSET>(dots[m], correction);
-                            let scale = L::mul(scale, L::splat(*input.scales.get_unchecked(at)));
-                            sums[m] = L::fma(dot, scale, sums[m]);
-                            if MINIMUM {
-                                let sum = *input.scaled_half_sums.get_unchecked(at * 2 + half);
-                                let minimum = L::load(minimums.add(slot * 32 + half * 16));
-                                sums[m] = L::fma(minimum, L::splat(sum), sums[m]);
-                            }
-                        }
-                    }
-                } else {
-                    let dots = L::dots::<M, 8, BITS>(bytes, &quants);
-                    let scale = L::load(scales.add(slot * 16));
-                    for m in 0..M {
-                        let at = at(m);
-                        let dot = corrected::<L, OFFSET>(dots[m], input.sums.as_ptr().add(at));
-                        let scale = L::mul(scale, L::splat(*input.scales.get_unchecked(at)));
-                        sums[m] = L::fma(dot, scale, sums[m]);
-                        if MINIMUM {
-                            let sum = L::splat(*input.scaled_sums.get_unchecked(at));
-                            sums[m] = L::fma(L::load(minimums.add(slot * 16)), sum, sums[m]);
-                        }
-                    }
-                }
+                let place = Tile::place(part.tile, slot, if HALVES { 2 } else { 1 });
+                let at = std::array::from_fn(|m| (row + m) * blocks + part.start + slot);
+                add_block::<L, M, BITS, OFFSET, HALVES, MINIMUM>(input, place, &at, &quants, &mut sums);
                 quants = quants.map(|pointer| pointer.add(BLOCK));
             }
             let last = part.start + part.count == blocks;
@@ -283,15 +286,76 @@ struct Part<'a> {
     input: &'a Activations,
     start: usize,
     count: usize,
-    tile: *const Tile,
+    tile: *mut Tile,
 }
 
-/// The integer dot products as floats, without the offset of the quants.
+/// Adds an unpacked block times `M` activation rows, whose blocks are number `at` and have their bytes at
+/// `quants`.
 ///
 /// # Safety
-/// The CPU has the instructions of `L`; `correction` can be read.
+/// The block is unpacked; the activations have the blocks; the CPU has the instructions of `L`.
 #[inline(always)]
-unsafe fn corrected<L: Lanes, const OFFSET: u32>(dots: L::I, correction: *const i32) -> L::F {
+unsafe fn add_block<
+    L: Lanes,
+    const M: usize,
+    const BITS: u32,
+    const OFFSET: u32,
+    const HALVES: bool,
+    const MINIMUM: bool,
+>(
+    input: &Activations,
+    place: Place,
+    at: &[usize; M],
+    quants: &[*const i8; M],
+    sums: &mut [L::F; M],
+) {
     // SAFETY: the caller's.
-    unsafe { L::to_f(if OFFSET == 0 { dots } else { L::subtract_shifted::<OFFSET>(dots, correction) }) }
+    unsafe {
+        if HALVES {
+            for half in 0..2 {
+                let from = quants.map(|pointer| pointer.add(half * 16));
+                let mut offsets = [L::zero_i(); M];
+                for m in 0..M {
+                    offsets[m] = offset::<L, OFFSET>(input.negative_half_sums.as_ptr().add(at[m] * 2 + half));
+                }
+                let dots = L::dots::<M, 4, BITS>(offsets, place.bytes.add(half * 256), &from);
+                let scale = L::load(place.scales.add(half * 16));
+                for m in 0..M {
+                    let scale = L::mul(scale, L::splat(*input.scales.get_unchecked(at[m])));
+                    sums[m] = L::fma(L::to_f(dots[m]), scale, sums[m]);
+                    if MINIMUM {
+                        let sum = *input.scaled_half_sums.get_unchecked(at[m] * 2 + half);
+                        let minimum = L::load(place.minimums.add(half * 16));
+                        sums[m] = L::fma(minimum, L::splat(sum), sums[m]);
+                    }
+                }
+            }
+        } else {
+            let mut offsets = [L::zero_i(); M];
+            for m in 0..M {
+                offsets[m] = offset::<L, OFFSET>(input.negative_sums.as_ptr().add(at[m]));
+            }
+            let dots = L::dots::<M, 8, BITS>(offsets, place.bytes, quants);
+            let scale = L::load(place.scales);
+            for m in 0..M {
+                let scale = L::mul(scale, L::splat(*input.scales.get_unchecked(at[m])));
+                sums[m] = L::fma(L::to_f(dots[m]), scale, sums[m]);
+                if MINIMUM {
+                    let sum = L::splat(*input.scaled_sums.get_unchecked(at[m]));
+                    sums[m] = L::fma(L::load(place.minimums), sum, sums[m]);
+                }
+            }
+        }
+    }
+}
+
+/// What a dot product begins with, so that the offset of the quants falls out: the activations' sum, negated, times
+/// the offset.
+///
+/// # Safety
+/// The CPU has the instructions of `L`; `negative_sum` can be read.
+#[inline(always)]
+unsafe fn offset<L: Lanes, const OFFSET: u32>(negative_sum: *const i32) -> L::I {
+    // SAFETY: the caller's.
+    unsafe { if OFFSET == 0 { L::zero_i() } else { L::shifted::<OFFSET>(negative_sum) } }
 }

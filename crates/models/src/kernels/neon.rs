@@ -64,20 +64,21 @@ impl Lanes for Neon {
         unsafe { ints(|i| veorq_u8(value.0[i], vdupq_n_u8(0x80))) }
     }
     #[inline(always)]
-    unsafe fn subtract_shifted<const SHIFT: u32>(sums: Ints, correction: *const i32) -> Ints {
+    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> Ints {
         unsafe {
-            let correction = vdupq_n_s32(correction.read_unaligned() << SHIFT);
-            ints(|i| vreinterpretq_u8_s32(vsubq_s32(vreinterpretq_s32_u8(sums.0[i]), correction)))
+            let value = vreinterpretq_u8_s32(vdupq_n_s32(from.read_unaligned() << SHIFT));
+            ints(|_| value)
         }
     }
 
     #[inline(always)]
     unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+        start: [Ints; M],
         tile: *const u8,
         rows: &[*const i8; M],
     ) -> [Ints; M] {
         unsafe {
-            let mut sums = [[vdupq_n_s32(0); 4]; M];
+            let mut sums = start.map(|start| start.0.map(|part| vreinterpretq_s32_u8(part)));
             for step in 0..STEPS {
                 let weights = Self::load_i(tile.add(step * 64));
                 for m in 0..M {

@@ -1,7 +1,7 @@
 //! Every kernel against plain arithmetic, and every instruction set against the plain one bit by bit.
 
 use super::activations::Activations;
-use super::attention::{Attend, Merge, PAGE, Query, partial_len, store_position};
+use super::attention::{Attend, Merge, PAGE, Query, StorePosition, partial_len};
 use super::blocks::dequantise_row;
 use super::isa::Isa;
 use super::matrix::{Matrix, Product, Rows, multiply};
@@ -171,7 +171,10 @@ fn attention(isa: Isa, together: bool, pages: usize, dimension: usize, cap: f32)
         let (mut keys, mut values) = (vec![0; PAGE * dimension], vec![0; PAGE * dimension]);
         for slot in 0..PAGE {
             let (key, value) = (random.floats(dimension), random.floats(dimension));
-            store_position(slot, &key, &value, &mut keys, &mut values);
+            let (keys, values) = (keys.as_mut_ptr(), values.as_mut_ptr());
+            let store = StorePosition { slot, key: &key, value: &value, keys, values };
+            // SAFETY: available instructions; the page is whole.
+            unsafe { isa.run(store) };
         }
         let mut list = Vec::new();
         for (index, (from, to)) in sees.into_iter().enumerate() {

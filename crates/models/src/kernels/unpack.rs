@@ -16,6 +16,60 @@ pub(crate) struct Tile {
     pub minimums: [f32; CHUNK * 32],
 }
 
+/// Where one unpacked block lies.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// 512 bytes.
+    pub bytes: *mut u8,
+    /// Sixteen floats a part.
+    pub scales: *mut f32,
+    pub minimums: *mut f32,
+}
+
+impl Tile {
+    /// The place of block `slot`, of one or two parts.
+    ///
+    /// # Safety
+    /// `tile` is a tile, and `slot < CHUNK`.
+    #[inline(always)]
+    pub(crate) unsafe fn place(tile: *mut Tile, slot: usize, parts: usize) -> Place {
+        // SAFETY: the caller's.
+        unsafe {
+            Place {
+                bytes: (&raw mut (*tile).bytes).cast::<u8>().add(slot * 512),
+                scales: (&raw mut (*tile).scales).cast::<f32>().add(slot * parts * 16),
+                minimums: (&raw mut (*tile).minimums).cast::<f32>().add(slot * parts * 16),
+            }
+        }
+    }
+}
+
+/// Room for one block, small enough to stay in registers.
+#[repr(align(64))]
+pub(crate) struct Single {
+    bytes: [u8; 512],
+    scales: [f32; 32],
+    minimums: [f32; 32],
+}
+
+impl Single {
+    /// The place of the block.
+    ///
+    /// # Safety
+    /// `single` points to memory of that size.
+    #[inline(always)]
+    pub(crate) unsafe fn place(single: *mut Single) -> Place {
+        // SAFETY: the caller's.
+        unsafe {
+            Place {
+                bytes: (&raw mut (*single).bytes).cast(),
+                scales: (&raw mut (*single).scales).cast(),
+                minimums: (&raw mut (*single).minimums).cast(),
+            }
+        }
+    }
+}
+
 /// A walk over the packed blocks of a group.
 pub(crate) struct Reader<L: Lanes> {
     at: *const u8,
@@ -24,7 +78,7 @@ pub(crate) struct Reader<L: Lanes> {
 }
 
 /// How far ahead of the walk memory is asked for.
-const AHEAD: usize = 2048;
+const AHEAD: usize = 4096;
 
 impl<L: Lanes> Reader<L> {
     /// # Safety
@@ -35,11 +89,11 @@ impl<L: Lanes> Reader<L> {
         unsafe { Reader { at, scale: L::splat(0.0), minimum: L::splat(0.0) } }
     }
 
-    /// Unpacks block `index` of the group into place `slot` of the tile. Blocks are taken in order.
+    /// Unpacks block `index` of the group into `place`. Blocks are taken in order.
     ///
     /// # Safety
-    /// The group has a block `index` and it is the next one; its format is that of the parameters;
-    /// `slot < CHUNK`; the CPU has the instructions of `L`.
+    /// The group has a block `index` and it is the next one; its format is that of the parameters; there is
+    /// room at `place`; the CPU has the instructions of `L`.
     #[inline(always)]
     pub(crate) unsafe fn next<
         const BITS: u32,
@@ -50,14 +104,12 @@ impl<L: Lanes> Reader<L> {
     >(
         &mut self,
         index: usize,
-        tile: *mut Tile,
-        slot: usize,
+        place: Place,
     ) {
-        // SAFETY: the caller's; a block is as long as `Format` says, and the tile has room for `CHUNK`.
+        // SAFETY: the caller's; a block is as long as `Format` says.
         unsafe {
             let parts = if HALVES { 2 } else { 1 };
-            let scales = (&raw mut (*tile).scales).cast::<f32>().add(slot * parts * 16);
-            let minimums = (&raw mut (*tile).minimums).cast::<f32>().add(slot * parts * 16);
+            let Place { bytes, scales, minimums } = place;
             let zero = L::splat(0.0);
             if NESTED && index.is_multiple_of(8) {
                 self.scale = L::load_f16(self.at.cast());
@@ -88,8 +140,7 @@ impl<L: Lanes> Reader<L> {
                     self.at = self.at.add(32);
                 }
             }
-            let bytes = (&raw mut (*tile).bytes).cast::<u8>().add(slot * 512);
-            for line in 0..BITS as usize {
+            for line in 0..BITS as usize + 1 {
                 L::prefetch(self.at.wrapping_add(AHEAD + line * 64));
             }
             planes::<L, BITS, OFFSET>(self.at, bytes);
