@@ -65,6 +65,10 @@ impl Packed {
         let file = File::open(path(directory, &fingerprint)).ok()?;
         // SAFETY: the file is only read; it is complete before it gets its name, and is replaced, not changed.
         let map = unsafe { Mmap::map(&file) }.ok()?;
+        // Weights are read from end to end for every token, and with small pages the processor looks up one
+        // every few blocks. A system that has no huge pages for files says no, and all is as before.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
         let head = map.get(..PAGE)?.strip_prefix(MAGIC)?.strip_prefix(&fingerprint)?;
         let (length, _) = head.split_first_chunk::<8>()?;
         let whole = u64::from_le_bytes(*length) == map.len() as u64;
@@ -136,9 +140,21 @@ impl Writer {
             .and_then(|()| self.file.flush())
             .and_then(|()| self.file.get_ref().sync_all())
             .and_then(|()| std::fs::rename(&self.partial, &self.path));
+        forget(self.file.get_ref());
         written.map_err(Error::io("write", &self.partial))
     }
 }
+
+/// Lets the system forget a file that was just written in small pieces, so that it is mapped in large ones.
+#[cfg(target_os = "linux")]
+fn forget(file: &File) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: a call on an open file, whose advice may be ignored.
+    let _ = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget(_file: &File) {}
 
 /// A file that was not finished is of no use.
 impl Drop for Writer {
