@@ -101,7 +101,23 @@ def figures(report):
     """The comparable figures of one report by name."""
     found = {f"prefill {row['tokens']}": row["tok_s"] for row in report["prefill"]}
     found |= {f"decode at {row['depth']}": row["tok_s"] for row in report["decode"] if not row["speculation"]}
+    for row in report["decode"]:
+        # The peer has no lookup: what it writes plainly stands beside what repeats its prompt.
+        if row["speculation"] or "first_token" not in report:
+            found[f"quoting at {row['depth']}"] = row["tok_s"]
     return found | {"peak memory MB": report["peak_rss_bytes"] / 1e6, "load s": report["load_s"]}
+
+
+def conversation(reports):
+    """What only our own program is asked for."""
+    middle = lambda of: statistics.median(of(report) for report in reports)
+    cold, follow_up, restored = (
+        middle(lambda report: report["first_token"][name]) for name in ("cold_s", "follow_up_s", "restored_s")
+    )
+    return (
+        f"first token after {reports[0]['first_token']['tokens']}: follow-up {cold / follow_up:.0f} x sooner than cold, "
+        f"after a restart {cold / restored:.0f} x; useless guesses cost {middle(lambda r: r['useless_guesses']) - 1:+.1%}"
+    )
 
 
 def main():
@@ -123,11 +139,12 @@ def main():
     store = ["--models-dir", arguments.models_dir] if arguments.models_dir else []
     results = {}
     for model in arguments.model or ["qwen2.5-coder:1.5b", "qwen2.5-coder:0.5b", "smollm2:135m"]:
-        ours, theirs = [], []
+        ours, theirs, own = [], [], []
         for _ in range(arguments.runs):
             bench = [carrel, "bench", "--model", model, "--threads", str(arguments.threads), "--runs", "1", "--json"]
             report = run([*bench, *store])
             ours.append(figures(report))
+            own.append(report)
             peer = [sys.executable, __file__, "--peer-only", report["file"], "--threads", str(arguments.threads)]
             theirs.append(figures(run(peer)))
         results[model] = {
@@ -136,8 +153,9 @@ def main():
         if not arguments.json:
             print(f"\n{model}, {arguments.threads} threads, medians of {arguments.runs}")
             print(f"{'':16}{'carrel':>10}{'llama.cpp':>11}{'ratio':>8}")
-            for name, (own, peer) in results[model].items():
-                print(f"{name:16}{own:10.1f}{peer:11.1f}{own / peer:8.2f}")
+            for name, (mine, peer) in results[model].items():
+                print(f"{name:16}{mine:10.1f}{peer:11.1f}{mine / peer:8.2f}")
+            print(conversation(own))
             sys.stdout.flush()
     if arguments.json:
         print(json.dumps(results))

@@ -15,6 +15,10 @@ use crate::decoder::{Decoder, DecoderOptions, Lookup, State};
 use crate::gguf::Gguf;
 use crate::kernels::pool::Pool;
 
+mod conversation;
+
+pub use conversation::FirstToken;
+
 /// What is measured.
 #[derive(Clone, Debug)]
 pub struct BenchOptions {
@@ -71,6 +75,10 @@ pub struct BenchReport {
     pub load_s: f64,
     pub prefill: Vec<PrefillRate>,
     pub decode: Vec<DecodeRate>,
+    /// After a conversation as long as the longest prompt, or 2,048 tokens.
+    pub first_token: Option<FirstToken>,
+    /// Time with lookup over time without, where no guess is right.
+    pub useless_guesses: f64,
     /// Largest resident memory of the process so far.
     pub peak_rss_bytes: u64,
     /// Bytes of weights that every token reads.
@@ -96,7 +104,7 @@ pub fn bench(
         &gguf,
         DecoderOptions {
             threads: options.threads,
-            context_tokens: longest + 4 * options.decode_tokens + 64,
+            context_tokens: longest.max(256) + 4 * options.decode_tokens + 64,
             repack_dir: options.repack_dir.clone(),
         },
     )?;
@@ -112,8 +120,12 @@ pub fn bench(
         progress(&format!("writing after {depth} tokens"));
         written.push((depth, runs.decode(depth)?, runs.speculate(depth)?));
     }
-    // What the measure of the memory itself takes is no need of the model's.
+    // What the measures that follow take is no need of the model's.
     let peak_rss_bytes = peak_rss_bytes();
+    progress("answering in a conversation");
+    let longest = options.prefill.iter().max().map(|&tokens| tokens.min(2048));
+    let first_token = longest.map(|tokens| runs.first_token(tokens)).transpose()?;
+    let useless_guesses = runs.useless_guesses()?;
     progress("memory");
     let bandwidth_gb_s = bandwidth(options.threads);
     let mut decode = Vec::new();
@@ -130,6 +142,8 @@ pub fn bench(
         load_s,
         prefill,
         decode,
+        first_token,
+        useless_guesses,
         peak_rss_bytes,
         weight_bytes: decoder.weight_bytes(),
         bandwidth_gb_s,

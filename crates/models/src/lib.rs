@@ -23,7 +23,9 @@ mod template;
 mod testing;
 mod tokenizer;
 
-pub use bench::{BenchOptions, BenchReport, DecodeRate, EmbedReport, PrefillRate, bench, bench_embedder};
+pub use bench::{
+    BenchOptions, BenchReport, DecodeRate, EmbedReport, FirstToken, PrefillRate, bench, bench_embedder,
+};
 pub use catalogue::{Entry, Packages, PinnedFile, catalogue};
 pub use digest::Digest;
 pub use embedder::LocalEmbedder;

@@ -135,5 +135,18 @@ fn print_table(report: &BenchReport) -> Result<Exit, Failure> {
             row.roofline.map_or_else(String::new, |share| format!("  {:.0} % of the memory", share * 100.0));
         writeln!(out, "  decode  {:>5} {how:<12} {:>8.1} tokens/s{share}", row.depth, row.tok_s)?;
     }
+    if let Some(first) = &report.first_token {
+        let (tokens, cold) = (first.tokens, first.cold_s * 1e3);
+        let (follow_up, restored) = (first.follow_up_s * 1e3, first.restored_s * 1e3);
+        writeln!(
+            out,
+            "  first token after {tokens}: cold {cold:.0} ms, follow-up {follow_up:.0} ms, after a restart {restored:.0} ms"
+        )?;
+    }
+    writeln!(
+        out,
+        "  guesses that are all wrong: {:+.1} % of the time",
+        (report.useless_guesses - 1.0) * 100.0
+    )?;
     Ok(Exit::Done)
 }
