@@ -25,8 +25,10 @@ LEASE = Path(__file__).resolve().parent / "samples" / "premises" / "lease-2021.p
 VOCABULARY = 96
 CONTEXT = 512
 STEPS = 64
-# The narrowest choice of a path, in standard deviations of the logits, and how many tokens a path has at least.
-MARGIN = 0.04
+# The narrowest choice of a path, in standard deviations of the logits, that is clear enough, how many models are tried
+# for it (the clearest is kept), and how many tokens a path has at least.
+MARGIN = 0.15
+SEEDS = 600
 DISTINCT = 4
 
 # What differs from the common shape: 64 wide, 4 heads of 16 (2 in the cache), 96 hidden.
@@ -191,14 +193,16 @@ class Peer:
         llama_cpp.llama_model_free(self.model)
 
 
-def golden(peer, prompt, every_logit):
-    """The logits after a prompt, the greedy path, and how clear its narrowest choice was."""
+def golden(peer, prompt, every_logit, clear=0.0):
+    """The logits after a prompt, the greedy path, and how clear its choices were; nothing when one is not `clear`."""
     peer.clear()
     first = logits = peer.read(prompt)
     path, margins = [], []
     for _ in range(STEPS):
         top = np.partition(logits, -2)[-2:]
         margins.append(round(float(top[1] - top[0]) / float(logits.std()), 4))
+        if margins[-1] < clear:
+            return None
         path.append(int(logits.argmax()))
         logits = peer.read([path[-1]])
     shown = range(len(first)) if every_logit else np.argsort(-first)[:32]
@@ -207,25 +211,34 @@ def golden(peer, prompt, every_logit):
     return entry
 
 
-def tiny(name):
-    """Writes a model whose greedy paths leave no room for doubt: the first seed that gives one."""
-    path = HERE / f"{name}.gguf"
-    for seed in range(3000):
-        write_model(path, name, seed)
-        rng = np.random.default_rng(1000 + seed)
-        peer = Peer(path, CONTEXT)
-        cases = []
-        for length in (5, 300):
-            cases.append(golden(peer, rng.integers(0, VOCABULARY, length).tolist(), True))
-            if min(cases[-1]["margins"]) < MARGIN or len(set(cases[-1]["path"])) < DISTINCT:
-                break
-        peer.close()
-        if min(cases[-1]["margins"]) >= MARGIN and len(set(cases[-1]["path"])) >= DISTINCT:
+def attempt(path, name, seed, clear):
+    """A model's goldens, if all choices of its paths are clear."""
+    write_model(path, name, seed)
+    rng = np.random.default_rng(1000 + seed)
+    peer = Peer(path, CONTEXT)
+    cases = []
+    for length in (5, 300):
+        case = golden(peer, rng.integers(0, VOCABULARY, length).tolist(), True, clear)
+        if case is None or len(set(case["path"])) < DISTINCT:
             break
-    else:
-        raise SystemExit(f"{name}: no seed has clear choices")
+        cases.append(case)
+    peer.close()
+    return cases if len(cases) == 2 else None
+
+
+def tiny(name):
+    """Writes a model whose greedy paths leave little room for doubt: the first clear one, or else the clearest."""
+    path = HERE / f"{name}.gguf"
+    best, cases = 0, None
+    for seed in range(SEEDS):
+        margin = min(min(case["margins"]) for case in cases) if cases else 0.0
+        if margin >= MARGIN:
+            break
+        found = attempt(path, name, seed, margin)
+        best, cases = (seed, found) if found else (best, cases)
+    write_model(path, name, best)
     write_json(HERE / f"{name}.json", cases)
-    print(f"{name}: seed {seed}, {path.stat().st_size} bytes, margins {[min(case['margins']) for case in cases]}")
+    print(f"{name}: seed {best}, {path.stat().st_size} bytes, margins {[min(case['margins']) for case in cases]}")
 
 
 def real(path):
