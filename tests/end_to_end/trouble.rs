@@ -95,6 +95,7 @@ fn a_full_disk_is_named_and_loses_nothing() {
     let output = add(&desk, &data);
     assert!(is_clear(&output, "no space is left for the library"), "{output:?}");
     assert!(is_clear(&output, "hint: free some disk space"), "{output:?}");
+    drop(file);
     std::fs::remove_file(filler).unwrap();
     let after = desk.ledger(&data);
     assert!(before.iter().all(|line| after.contains(line)), "nothing that was read is lost");

@@ -1,6 +1,7 @@
 //! Makes a set out of a person's own documents: the model drafts questions, a person accepts them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -21,13 +22,15 @@ const WITHIN: usize = 50;
 /// Passages tried for each question that is wanted.
 const TRIES: usize = 4;
 
-/// Drafts up to `wanted` questions over all documents of the library, handing each that holds to `accept`, which says
-/// whether it is kept, and breaks when no more are wanted.
+/// Says of a draft whether it is kept; breaks when no more are wanted.
+pub type Accept<'a> = &'a mut dyn FnMut(&Draft) -> Result<ControlFlow<(), bool>, Error>;
+
+/// Drafts up to `wanted` questions over all documents of the library, handing each that holds to `accept`.
 pub fn draft_questions(
     library: &Library,
     wanted: usize,
     watch: Watch<'_>,
-    accept: &mut dyn FnMut(&Draft) -> Result<ControlFlow<(), bool>, Error>,
+    accept: Accept<'_>,
 ) -> Result<Vec<Draft>, Error> {
     let generator = library.generator()?;
     let passages = spread(library, wanted * TRIES)?;
@@ -105,10 +108,10 @@ pub fn write(
     let mut lines = Vec::new();
     for draft in drafts {
         let answer = &draft.answer;
-        if !texts.contains_key(&answer.document) {
-            texts.insert(answer.document, library.index().document(answer.document)?.text);
-        }
-        let text = &texts[&answer.document];
+        let text = match texts.entry(answer.document) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => unread.insert(library.index().document(answer.document)?.text),
+        };
         let points = |bytes: usize| text[..bytes].chars().count();
         let path = carrel_ingest::path_from_stored(answer.path.split("!/").next().unwrap_or(&answer.path));
         let id = blake3::hash(format!("{}\n{}", answer.path, draft.question).as_bytes()).to_hex();

@@ -163,7 +163,7 @@ mod tests {
             table.extend_from_slice(&number.to_le_bytes());
         }
         table.extend_from_slice(&[0, 0]);
-        table.extend_from_slice(&(0x4000_0000u32 | 2 * 1500).to_le_bytes());
+        table.extend_from_slice(&(0x4000_0000u32 | (2 * 1500)).to_le_bytes());
         table.extend_from_slice(&[0, 0]);
         word[pairs + 8 * PIECES + 4..][..4].copy_from_slice(&(table.len() as u32).to_le_bytes());
         word[1500..1500 + text.len()].copy_from_slice(text);
