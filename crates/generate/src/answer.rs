@@ -107,7 +107,6 @@ pub fn answer(
         absent: false,
         failed: None,
         support: 0.0,
-        relevance: 0.0,
         config,
     };
     let generation = generator.generate(&asked, &mut |piece| writing.take(piece, sink))?;
@@ -119,16 +118,17 @@ pub fn answer(
         }
         let _ = writing.sentences(true, sink);
     }
-    let Writing { text, claims, absent, failed, support, relevance, .. } = writing;
+    let Writing { text, claims, absent, failed, support, .. } = writing;
     if let Some(error) = failed {
         return Err(error);
     }
-    stats.grounds.support = support;
-    stats.grounds.relevance = relevance;
-    stats.grounds.absent = generator.score(&asked, ABSENT)?;
-    stats.grounds.fluency = generator.score(&asked, &generation.text)?;
     let supported = claims.iter().any(|claim| claim.support == Support::Supported);
-    if !supported && (absent || generation.finish != Finish::Cancelled) {
+    stats.grounds.support = support;
+    if supported {
+        stats.grounds.absent = generator.score(&asked, ABSENT)?;
+    }
+    let left = generation.finish == Finish::Cancelled && !absent;
+    if !left && !(supported && stats.grounds.suffice()) {
         return Ok((refuse(request, packed, sink), stats));
     }
     let notes = notes(&claims, &packed);
@@ -173,9 +173,8 @@ struct Writing<'a> {
     /// Whether the model said that it found no answer.
     absent: bool,
     failed: Option<Error>,
-    /// Of the best sentence.
+    /// Probability of support of the best sentence.
     support: f32,
-    relevance: f32,
     config: &'a AnswerConfig,
 }
 
@@ -221,9 +220,7 @@ impl Writing<'_> {
             return Ok(None);
         }
         let checked = self.aligner.check(&sentence, &finished.hints)?;
-        if checked.score > self.support {
-            (self.support, self.relevance) = (checked.score, checked.relevance);
-        }
+        self.support = self.support.max(checked.score);
         let strays = checked.support == Support::Unsupported && checked.relevance < self.config.stray_below;
         if strays {
             return Ok(None);
