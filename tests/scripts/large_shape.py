@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A model in the shape of Phi-3-mini (3.8 billion weights, Q4_K_M), with random weights: for measuring memory and speed.
 
-    python3 tests/scripts/large_shape.py /tmp/large.gguf        2.3 GB
-    carrel bench --model /tmp/large.gguf --prefill 4000 --depth 4000 --write 8 --runs 1
+    python3 tests/scripts/large_shape.py large.gguf        2.3 GB
+    carrel bench --model large.gguf --prefill 4000 --depth 4000 --write 8 --runs 1
 
 Needs `pip install gguf numpy`.
 """
