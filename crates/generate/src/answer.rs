@@ -128,7 +128,8 @@ pub fn answer(
         stats.grounds.absent = generator.score(&asked, ABSENT)?;
     }
     let left = generation.finish == Finish::Cancelled && !absent;
-    if !left && !(supported && stats.grounds.suffice()) {
+    let stands = left || (supported && stats.grounds.suffice());
+    if !stands {
         return Ok((refuse(request, packed, sink), stats));
     }
     let notes = notes(&claims, &packed);
