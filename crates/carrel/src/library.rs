@@ -322,7 +322,10 @@ impl Library {
             &*self.embedder,
             &mut |event| match event {
                 Event::Delta(text) => {
-                    first_token.get_or_insert_with(|| asked.elapsed().as_secs_f64());
+                    // An empty one only asks whether anybody still listens.
+                    if !text.is_empty() {
+                        first_token.get_or_insert_with(|| asked.elapsed().as_secs_f64());
+                    }
                     sink(AskEvent::Delta(text))
                 }
                 Event::Claim(claim) => sink(AskEvent::Claim(claim)),

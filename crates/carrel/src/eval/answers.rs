@@ -160,8 +160,10 @@ fn from_memory(library: &Library, question: &Question) -> Result<Written, Error>
     };
     let began = std::time::Instant::now();
     let mut first = None;
-    let generation = library.generator()?.generate(&prompt, &mut |_| {
-        first.get_or_insert_with(|| began.elapsed().as_secs_f64());
+    let generation = library.generator()?.generate(&prompt, &mut |text| {
+        if !text.is_empty() {
+            first.get_or_insert_with(|| began.elapsed().as_secs_f64());
+        }
         ControlFlow::Continue(())
     })?;
     Ok(Written {

@@ -224,7 +224,8 @@ struct Scale {
     compared: f32,
 }
 
-// Fitted on five questions over contracts as `tests/scripts/calibrate_exhaustive.py` does.
+// From a prototype's fit to five questions over contracts, `near` scaled by hand to what is computed here: to be fitted
+// again by `tests/scripts/calibrate_exhaustive.py`.
 const SCALES: [Scale; 3] = [
     Scale { of: |signs| signs.near, mean: 0.525, deviation: 0.166, absolute: 0.54, compared: 0.40 },
     Scale { of: |signs| signs.states, mean: -0.086, deviation: 0.538, absolute: 0.37, compared: 0.25 },
