@@ -1,8 +1,8 @@
 //! The vector index: a LanceDB table derived from the catalog, one row a chunk, half precision.
 //!
 //! LanceDB does not fsync on a local disk. What it wrote is therefore synced here, and only then is the number of
-//! the last change that it holds written down beside it: after a crash it may hold more than is written down, never
-//! less, and replaying is idempotent.
+//! the last change that it holds written down beside it, with the names of its files. After a crash whatever is not
+//! written down is deleted, and what the catalog has beyond it is replayed.
 
 mod held;
 mod rows;
@@ -67,6 +67,7 @@ impl Vectors {
         if held.embedder != embedder || held.dimensions != dimensions {
             return Err(Error::vectors("its vectors were made by another embedder"));
         }
+        held.discard_others(directory)?;
         let table = runtime.block_on(open_table(directory, dimensions, fresh)).map_err(Error::vectors)?;
         Ok(Vectors {
             runtime,

@@ -79,6 +79,25 @@ impl Held {
         )
     }
 
+    /// Deletes every file that was not written down: of a version that was not finished when the power failed, any part
+    /// may be missing, and LanceDB opens the newest that it sees.
+    pub(super) fn discard_others(&self, directory: &Path) -> Result<()> {
+        self.discard_in(directory, directory).map_err(Error::file("clear", directory))
+    }
+
+    fn discard_in(&self, directory: &Path, folder: &Path) -> std::io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.strip_prefix(directory).ok().and_then(Path::to_str);
+            if path.is_dir() {
+                self.discard_in(directory, &path)?;
+            } else if name.is_none_or(|name| name != NAME && !self.files.contains_key(name)) {
+                fs::remove_file(path)?;
+            }
+        }
+        sync_directory(folder)
+    }
+
     /// Whether every file that was written down is there in its whole length.
     pub(super) fn is_on_disk(&self, directory: &Path) -> bool {
         let whole = |(name, length): (&String, &u64)| {
@@ -159,6 +178,10 @@ mod tests {
         held.write(directory.path()).unwrap();
         assert_eq!(Held::read(directory.path()).unwrap().as_ref(), Some(&held));
         assert!(held.is_on_disk(directory.path()));
+        fs::write(directory.path().join("data/later"), b"unfinished").unwrap();
+        held.discard_others(directory.path()).unwrap();
+        assert!(!directory.path().join("data/later").exists(), "what was not written down goes");
+        assert!(held.is_on_disk(directory.path()), "what was written down stays");
         fs::write(directory.path().join("data/a b"), b"ro").unwrap();
         assert!(!held.is_on_disk(directory.path()), "a torn file shows");
         fs::write(directory.path().join(NAME), "sequence 7\ndim").unwrap();
