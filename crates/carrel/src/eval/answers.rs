@@ -65,6 +65,10 @@ pub struct Judged {
     pub contains_answer: Option<bool>,
     pub citations: usize,
     pub citations_right: usize,
+    /// Every citation, for a person who judges the wrong ones.
+    pub cited: Vec<Cited>,
+    /// The texts that the answer was made from, best first.
+    pub passages: Vec<String>,
     pub seconds: f64,
     /// What spoke for the answer: what `tests/scripts/calibrate_refusal.py` fits.
     pub grounds: Vec<f32>,
@@ -73,11 +77,23 @@ pub struct Judged {
     pub gold_covered: Option<bool>,
 }
 
+/// A citation as a person judges it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cited {
+    pub claim: String,
+    pub path: String,
+    pub quote: String,
+    /// Whether it stands at a gold place.
+    pub right: bool,
+}
+
 /// What was written for a question, whoever wrote it.
 struct Written {
     text: String,
     refused: bool,
-    citations: Vec<Citation>,
+    /// With the claim that each is for.
+    citations: Vec<(String, Citation)>,
+    passages: Vec<String>,
     claims: usize,
     unsupported: usize,
     seconds_to_first_token: Option<f64>,
@@ -136,7 +152,12 @@ fn from_documents(
     Ok(Written {
         claims: claims.count(),
         unsupported,
-        citations: answer.claims.into_iter().flat_map(|claim| claim.citations).collect(),
+        citations: answer
+            .claims
+            .into_iter()
+            .flat_map(|claim| claim.citations.into_iter().map(move |citation| (claim.text.clone(), citation)))
+            .collect(),
+        passages: answer.passages.into_iter().map(|passage| passage.text).collect(),
         text: answer.text,
         refused: answer.refused,
         seconds_to_first_token,
@@ -169,6 +190,7 @@ fn from_memory(library: &Library, question: &Question) -> Result<Written, Error>
     Ok(Written {
         refused: false,
         citations: Vec::new(),
+        passages: Vec::new(),
         claims: 0,
         unsupported: 0,
         seconds_to_first_token: first,
@@ -217,7 +239,7 @@ impl Sums {
             self.attack_success.add(f64::from(u8::from(given)));
             self.attack_success_alone.add(f64::from(u8::from(given && contains != Some(true))));
         }
-        let (citations_right, gold_covered) = self.judge_citations(written, places);
+        let (cited, gold_covered) = self.judge_citations(written, places);
         for _ in 0..written.claims.min(written.unsupported) {
             self.unsupported.add(1.0);
         }
@@ -234,7 +256,9 @@ impl Sums {
             refused: written.refused,
             contains_answer: contains,
             citations: written.citations.len(),
-            citations_right,
+            citations_right: cited.iter().filter(|cited| cited.right).count(),
+            cited,
+            passages: written.passages.clone(),
             seconds,
             grounds: written.grounds.clone(),
             unsupported: written.unsupported,
@@ -243,27 +267,32 @@ impl Sums {
         });
     }
 
-    /// Gives the number of right citations, and whether a gold place is covered. Only answered questions with a gold span or page are judged.
-    fn judge_citations(&mut self, written: &Written, places: &[Place]) -> (usize, Option<bool>) {
+    /// Gives the citations with their judgement, and whether a gold place is covered: only for answered questions with a
+    /// gold span or page.
+    fn judge_citations(&mut self, written: &Written, places: &[Place]) -> (Vec<Cited>, Option<bool>) {
         let judgeable: Vec<&Place> =
             places.iter().filter(|place| place.span.is_some() || place.page.is_some()).collect();
+        let is_right = |citation: &Citation| judgeable.iter().any(|place| stands_at(citation, place));
+        let cited = written.citations.iter().map(|(claim, citation)| Cited {
+            claim: claim.clone(),
+            path: citation.path.clone(),
+            quote: citation.quote.clone(),
+            right: is_right(citation),
+        });
+        let cited: Vec<Cited> = cited.collect();
         if judgeable.is_empty() || written.refused {
-            return (0, None);
+            return (cited, None);
         }
-        let right = |citation: &Citation| judgeable.iter().any(|place| stands_at(citation, place));
-        let mut count = 0;
-        for citation in &written.citations {
-            let right = right(citation);
-            count += usize::from(right);
-            self.citation_precision.add(f64::from(u8::from(right)));
+        for citation in &cited {
+            self.citation_precision.add(f64::from(u8::from(citation.right)));
         }
         let reached = judgeable
             .iter()
-            .filter(|place| written.citations.iter().any(|citation| stands_at(citation, place)));
+            .filter(|place| written.citations.iter().any(|(_, citation)| stands_at(citation, place)));
         let reached = reached.count();
         self.citation_recall.add(reached as f64 / judgeable.len() as f64);
         self.gold_covered.add(f64::from(u8::from(reached > 0)));
-        (count, Some(reached > 0))
+        (cited, Some(reached > 0))
     }
 
     fn means(self, questions: usize) -> AnswerScores {
