@@ -63,6 +63,8 @@ impl Stats {
     }
 }
 
+const NEW_TOPIC: &str = "The question opens another subject: what was said before it was not read along.";
+
 /// Answers from the passages alone, with every sentence checked against them.
 ///
 /// Refuses, without asking the model to write, where the passages do not bear on the question; and afterwards,
@@ -88,8 +90,8 @@ pub fn answer(
     if answerable::probability(&stats.grounds.strength) < config.refuse_below {
         return Ok((refuse(request, packed, sink), stats));
     }
-    let history =
-        if changes_topic(request.history, request.question, embedder)? { &[] } else { request.history };
+    let turned = changes_topic(request.history, request.question, embedder)?;
+    let history = if turned { &[] } else { request.history };
     let shown = packed.shown();
     let asked = prompt::question(
         request.question,
@@ -132,7 +134,8 @@ pub fn answer(
     if !stands {
         return Ok((refuse(request, packed, sink), stats));
     }
-    let notes = notes(&claims, &packed);
+    let mut notes = notes(&claims, &packed);
+    notes.extend(turned.then(|| NEW_TOPIC.to_owned()));
     for note in &notes {
         let _ = sink(Event::Note(note));
     }

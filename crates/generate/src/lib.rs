@@ -24,6 +24,7 @@ mod stream;
 mod support;
 pub mod tasks;
 mod text;
+mod versions;
 mod words;
 
 use std::fmt;

@@ -31,6 +31,13 @@ pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
             name(passage)
         ));
     }
+    for document in one_of_each(&packed.later) {
+        notes.push(format!(
+            "`{}`{} is newer than the day that was asked about, and was left out.",
+            name(document),
+            dated(document)
+        ));
+    }
     if !packed.planted.is_empty() {
         let names: Vec<String> =
             packed.planted.iter().map(|passage| format!("`{}`", name(passage))).collect();
@@ -49,6 +56,12 @@ pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
 
 fn cited(claims: &[Claim]) -> BTreeSet<usize> {
     claims.iter().flat_map(|claim| claim.citations.iter().map(|citation| citation.number)).collect()
+}
+
+/// The first passage of every document.
+fn one_of_each(passages: &[Passage]) -> impl Iterator<Item = &Passage> {
+    let mut seen = BTreeSet::new();
+    passages.iter().filter(move |passage| seen.insert(passage.document.0))
 }
 
 fn name(passage: &Passage) -> &str {
@@ -122,7 +135,7 @@ fn shortened(quote: &str) -> String {
 const SAME_MATTER: f32 = 0.6;
 
 /// The sentence of `text` that says what `quote` says with other figures of the same kinds.
-fn contradicting(quote: &str, text: &str) -> Option<String> {
+pub(crate) fn contradicting(quote: &str, text: &str) -> Option<String> {
     let own = facts(quote);
     if own.is_empty() {
         return None;

@@ -11,6 +11,7 @@ use crate::evidence::{Sentence, split};
 use crate::planted::planted;
 use crate::prompt::{Shown, fenced};
 use crate::text::{Weights, dot};
+use crate::versions::{as_of, newer_first, newest_of_versions};
 use crate::words::content_stems;
 use crate::{AnswerConfig, Error};
 
@@ -23,6 +24,8 @@ pub(crate) struct Packed {
     pub planted: Vec<Passage>,
     /// Whether a sentence was left out because it looks like an instruction: index of its passage.
     pub instructed: Vec<usize>,
+    /// Passages left out because they are dated after the day that the question is about.
+    pub later: Vec<Passage>,
     /// Passages of other versions of a shown document, left out in its favour.
     pub versions: Vec<(usize, Passage)>,
 }
@@ -43,8 +46,10 @@ pub(crate) fn pack(
     generator: &dyn Generator,
     embedder: &dyn Embedder,
 ) -> Result<Packed, Error> {
-    let (kept, planted) = planted(question, found);
-    let (kept, versions) = newest_of_versions(kept);
+    let (found, later) = as_of(question, found.to_vec());
+    let (kept, planted) = planted(question, &found);
+    let (mut kept, versions) = newest_of_versions(kept);
+    newer_first(question, &mut kept);
     let mut per_document: Vec<(i64, usize)> = Vec::new();
     let kept: Vec<Passage> = kept
         .into_iter()
@@ -64,6 +69,7 @@ pub(crate) fn pack(
         passages: Vec::new(),
         shown: Vec::new(),
         planted,
+        later,
         instructed: Vec::new(),
         versions: Vec::new(),
     };
@@ -213,47 +219,4 @@ fn joined(held: &Passage, other: &Passage) -> Option<Passage> {
     both.similarity = [held.similarity, other.similarity].into_iter().flatten().reduce(f32::max);
     both.bm25 = [held.bm25, other.bm25].into_iter().flatten().reduce(f32::max);
     Some(both)
-}
-
-type Versions = Vec<(carrel_corpus::DocumentId, Passage)>;
-
-/// Of passages that are nearly the same text in different documents, keeps the one of the newest.
-fn newest_of_versions(passages: Vec<Passage>) -> (Vec<Passage>, Versions) {
-    let mut kept: Vec<Passage> = Vec::new();
-    let mut versions = Vec::new();
-    let mut stems: Vec<BTreeSet<String>> = Vec::new();
-    for mut passage in passages {
-        let own = content_stems(&passage.text);
-        let same = kept.iter().zip(&stems).position(|(held, held_stems)| {
-            held.document != passage.document
-                && own.len() >= 8
-                && nearly_same(&own, held_stems)
-                && figures(&held.text) == figures(&passage.text)
-        });
-        match same {
-            Some(at) => {
-                if passage.date > kept[at].date && !passage.hidden {
-                    passage.score = kept[at].score;
-                    std::mem::swap(&mut kept[at], &mut passage);
-                    stems[at] = own;
-                }
-                versions.push((kept[at].document, passage));
-            }
-            None => {
-                kept.push(passage);
-                stems.push(own);
-            }
-        }
-    }
-    (kept, versions)
-}
-
-fn nearly_same(a: &BTreeSet<String>, b: &BTreeSet<String>) -> bool {
-    let shared = a.intersection(b).count();
-    shared * 10 >= (a.len() + b.len() - shared) * 9
-}
-
-/// Texts that differ in a figure differ in what they say, however alike they are.
-fn figures(text: &str) -> BTreeSet<String> {
-    content_stems(text).into_iter().filter(|stem| stem.bytes().any(|b| b.is_ascii_digit())).collect()
 }
