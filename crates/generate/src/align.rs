@@ -41,8 +41,12 @@ struct Claim {
     pairs: Vec<(String, String)>,
     facts: Vec<Found>,
     names: BTreeSet<String>,
+    /// Names in the claim before, where this one begins with a pronoun for one of them.
+    subject: BTreeSet<String>,
     denied: BTreeSet<String>,
     vector: Vec<f32>,
+    /// So short that it is read together with the question.
+    fragment: bool,
 }
 
 pub(crate) struct Aligner<'a> {
@@ -51,6 +55,8 @@ pub(crate) struct Aligner<'a> {
     question: String,
     question_stems: BTreeSet<String>,
     question_facts: Vec<Found>,
+    /// Names in the claim that was checked last.
+    subject: BTreeSet<String>,
 }
 
 /// Sentences whose vectors are compared with a claim's; more only where words alone find nothing.
@@ -59,6 +65,8 @@ const CANDIDATES: usize = 8;
 const TELLING: f32 = 0.35;
 /// What a longer stretch must gain to be preferred to a shorter one.
 const GAIN: f32 = 0.08;
+/// What it counts for the evidence of a bare phrase that it speaks of the question: a title may hold the phrase alone.
+const ANSWERS: f32 = 0.2;
 /// A claim of fewer words is read together with the question that it answers.
 const FRAGMENT: usize = 8;
 
@@ -70,6 +78,7 @@ impl<'a> Aligner<'a> {
             question: question.to_owned(),
             question_stems: content_stems(question),
             question_facts: facts(question),
+            subject: BTreeSet::new(),
         }
     }
 
@@ -98,7 +107,7 @@ impl<'a> Aligner<'a> {
         })
     }
 
-    fn read(&self, text: &str) -> Result<Claim, Error> {
+    fn read(&mut self, text: &str) -> Result<Claim, Error> {
         let words = tokens(text);
         let fragment = words.len() < FRAGMENT && !self.question.is_empty();
         let found = facts(text);
@@ -112,6 +121,13 @@ impl<'a> Aligner<'a> {
         } else {
             names(text, |stem| self.evidence.named.contains(stem))
         };
+        let subject = match begins_with_pronoun(text) {
+            true => self.subject.clone(),
+            false => BTreeSet::new(),
+        };
+        if !named.is_empty() {
+            self.subject.clone_from(&named);
+        }
         let facts = found
             .into_iter()
             .filter(|found| !stated(&found.fact, &self.question_facts))
@@ -124,8 +140,10 @@ impl<'a> Aligner<'a> {
             pairs: content.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
             facts,
             names: named.difference(&self.question_stems).cloned().collect(),
+            subject,
             denied: denied(text),
             vector,
+            fragment,
         })
     }
 
@@ -163,7 +181,8 @@ impl<'a> Aligner<'a> {
                 let letter = if stretch.features.fails_to_the_letter() { 0.3 } else { 0.0 };
                 let value =
                     stretch.score + if hinted { 0.02 } else { 0.0 } - letter - GAIN * (length - 1) as f32
-                        + 0.15 * stretch.features.question;
+                        + 0.15 * stretch.features.question
+                        + if claim.fragment { ANSWERS * self.says_of_question(claim, index) } else { 0.0 };
                 if best.as_ref().is_none_or(|(held, _)| value > *held + 1e-6) {
                     best = Some((value, stretch));
                 }
@@ -241,7 +260,8 @@ impl<'a> Aligner<'a> {
             denied: self.denied(claim, &indices),
             antonym: self.opposed(claim, &held),
             fact_missing: !claim.facts.iter().all(stated_here),
-            name_missing: !claim.names.iter().all(name_here),
+            name_missing: !claim.names.iter().all(name_here)
+                || !claim.subject.is_empty() && !claim.subject.iter().any(name_here),
         }
     }
 
@@ -257,6 +277,13 @@ impl<'a> Aligner<'a> {
             })
         };
         self.evidence.weights.coverage(self.question_stems.iter(), near).unwrap_or(0.0)
+    }
+
+    /// Share of the question's words, beside those of the claim, in one sentence.
+    fn says_of_question(&self, claim: &Claim, index: usize) -> f32 {
+        let others = self.question_stems.difference(&claim.stems);
+        let held = |stem: &str| self.evidence.sentences[index].stems.contains(stem);
+        self.evidence.weights.coverage(others, held).unwrap_or(0.0)
     }
 
     /// Whether a word that one of the two denies is said by the other.
@@ -312,6 +339,17 @@ fn without_list_marker(sentence: &str) -> &str {
         }
         _ => trimmed,
     }
+}
+
+/// Words that stand for what was named in the sentence before.
+const PRONOUNS: [&str; 22] = [
+    "he", "she", "it", "they", "his", "her", "its", "their", "er", "sie", "es", "sein", "ihr", "ihre", "él", "ella",
+    "ellos", "su", "il", "elle", "ils", "elles",
+];
+
+fn begins_with_pronoun(sentence: &str) -> bool {
+    let first = sentence.split(|c: char| !c.is_alphabetic()).next().unwrap_or("").to_lowercase();
+    PRONOUNS.contains(&first.as_str())
 }
 
 /// Openings of sentences that state nothing.

@@ -333,6 +333,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pronoun_is_not_supported_by_what_is_said_of_another() {
+        let passages = [
+            passage(1, "lease.txt", 0, &format!("{LEASE} Anna Holm leases the flat.")),
+            passage(2, "letter.txt", 0, "Carl Berg wrote another letter last week. He has moved to Denmark."),
+        ];
+        let reply = "Anna Holm leases the flat. She has moved to Denmark.";
+        let (answer, _, _) = ask("Who leases the flat and where has she moved?", reply, &passages);
+        let support: Vec<Support> = answer.claims.iter().map(|claim| claim.support).collect();
+        assert_eq!(support, [Support::Supported, Support::Unsupported]);
+    }
+
+    #[test]
+    fn a_bare_phrase_is_not_cited_from_a_title() {
+        let song = passage(1, "songs.txt", 0, "Runaway. The opening of the song Runaway is played on a piano.");
+        let (answer, _, _) = ask("Which song has a piano opening?", "Runaway", &[song]);
+        assert_eq!(verdicts(&answer)[0].2, ["The opening of the song Runaway is played on a piano."]);
+    }
+
+    #[test]
     fn spans_point_into_the_answer() {
         let reply =
             "Here is what it says:\n- The monthly rent is 900 euros.\n- The rent is due on March 1, 2024.";

@@ -18,7 +18,7 @@ pub use compare::{Comparison, Difference, compare};
 pub use draft::{Draft, draft};
 pub use exhaustive::{Exhausted, ExhaustiveConfig, Row, Signs, Verdict, exhaustive};
 pub use scope::{Criterion, Wanted, asks_for_all};
-pub use summarise::{Summarised, SummaryConfig, summarise};
+pub use summarise::{SectionPoints, Summarised, SummaryConfig, summarise};
 pub use table::{Cell, Table, TableConfig, TableRow, extract_table};
 
 /// A document that a task visits.

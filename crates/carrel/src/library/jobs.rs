@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
-use carrel_corpus::{ChunkId, Citation, DocumentId, Passage, Span, Support};
-use carrel_generate::tasks::{Cell, Exhausted, Row, Signs, Source, Table, TableRow, Verdict};
+use carrel_corpus::{ChunkId, Citation, Claim, DocumentId, Passage, Span, Support};
+use carrel_generate::tasks::{
+    Cell, Exhausted, Row, SectionPoints, Signs, Source, Summarised, Table, TableRow, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -38,6 +40,13 @@ struct KeptCell {
     value: Value,
     supported: Option<bool>,
     citations: Vec<Place>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptSection {
+    section: usize,
+    /// Sentences with what they cite.
+    points: Vec<(String, Vec<Place>)>,
 }
 
 /// One piece of work: what is done, by which models.
@@ -100,6 +109,32 @@ impl Library {
             Some(TableRow { source: source.clone(), cells })
         })?;
         Ok(Table { rows, ..Table::default() })
+    }
+
+    pub(super) fn resume_summary(&self, job: &JobFile, documents: &[Source]) -> Result<Summarised, Error> {
+        let sections = self.kept_rows(job, documents, |source, kept: KeptSection, passages| {
+            let point = |(text, places): (String, Vec<Place>)| {
+                let citations = places.into_iter().map(|place| citation(place, passages));
+                Some(Claim {
+                    span: Span::new(0, text.len()),
+                    text,
+                    support: Support::Supported,
+                    citations: citations.collect::<Option<_>>()?,
+                })
+            };
+            let points = kept.points.into_iter().map(point).collect::<Option<Vec<Claim>>>()?;
+            Some(SectionPoints { document: source.document, section: kept.section, points })
+        })?;
+        Ok(Summarised { sections, ..Summarised::default() })
+    }
+
+    pub(super) fn keep_summary(&self, job: &JobFile, state: &Summarised) -> Result<(), Error> {
+        let point = |point: &Claim| (point.text.clone(), point.citations.iter().map(place).collect());
+        let kept = |done: &SectionPoints| KeptSection {
+            section: done.section,
+            points: done.points.iter().map(point).collect(),
+        };
+        self.keep(job, state.total, state.sections.iter().map(|done| (done.document, kept(done))))
     }
 
     /// Keeps a visit that is not complete, and forgets one that is.

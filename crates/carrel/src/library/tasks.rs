@@ -2,7 +2,7 @@
 
 use carrel_corpus::{Answer, Coverage, DocumentId, Passage, SeamError};
 use carrel_generate::tasks::{
-    self, Comparison, Criterion, Exhausted, ExhaustiveConfig, Source, Summarised, SummaryConfig, Table,
+    self, Comparison, Criterion, Exhausted, ExhaustiveConfig, Source, SummaryConfig, Table,
     TableConfig, Wanted, Watcher,
 };
 use carrel_index::{Filter, Query, parse_query};
@@ -82,7 +82,7 @@ impl Library {
     }
 
     /// The most telling points of the documents beneath `path`, each with its citations. Breaking from `watch` ends
-    /// the reading, and the summary is of what was read.
+    /// the reading, and the summary is of what was read; the next summary of the same goes on from there.
     ///
     /// # Errors
     /// [`Error::NoText`] where no document there has text; fails when a model or the index does.
@@ -94,15 +94,19 @@ impl Library {
         // Every passage is read, whether or not it has a vector yet.
         coverage.embedded = coverage.chunks;
         let generator = self.generator()?;
+        let job = self.job(&["summarise", path, generator.id()]);
+        let mut state = self.resume_summary(&job, &documents)?;
         let summary = tasks::summarise(
             &documents,
             coverage,
             &SummaryConfig::default(),
-            &mut Summarised::default(),
+            &mut state,
             &mut |document, query| self.passages_of(document, query),
             (&*generator, &*self.embedder),
             watch,
-        )?;
+        );
+        self.keep_summary(&job, &state)?;
+        let summary = summary?;
         audit::record_summary(&self.index, path, &summary, generator.id())?;
         Ok(summary)
     }

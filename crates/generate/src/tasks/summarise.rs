@@ -2,7 +2,7 @@
 //!
 //! Nothing is written over summaries again: what is chosen for the end is what was checked against the text.
 
-use carrel_corpus::{Answer, Claim, Coverage, Embedder, Generator, Passage, Span, Support};
+use carrel_corpus::{Answer, Claim, Coverage, DocumentId, Embedder, Generator, Passage, Span, Support};
 
 use super::{Reader, Source, Visited, Watcher, renumber};
 use crate::align::Aligner;
@@ -27,20 +27,30 @@ impl Default for SummaryConfig {
     }
 }
 
-/// The state of the task: supported points of the sections done so far. Store it to go on later.
+/// What one section of a document says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SectionPoints {
+    pub document: DocumentId,
+    /// Place of the section in its document, from 0.
+    pub section: usize,
+    /// Supported sentences.
+    pub points: Vec<Claim>,
+}
+
+/// The state of the task: the sections done so far. Store it to go on later.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summarised {
-    /// Sections done, over all documents in their order.
-    pub sections: usize,
-    pub points: Vec<Claim>,
+    pub sections: Vec<SectionPoints>,
+    /// Sections of all the documents; 0 before the first call.
+    pub total: usize,
     pub stats: Stats,
 }
 
-/// Summarises `documents`. Broken off by `watch`, it gives the summary of what was read so far, with a note that says
-/// so, and leaves in `state` what it has done.
+/// Summarises `documents`, reading the sections that are not done yet. Broken off by `watch`, it gives the summary of
+/// what was read so far, with a note that says so, and leaves in `state` what it has done.
 ///
 /// # Errors
-/// Fails when a network or the reader does.
+/// Fails when a network or the reader does; `state` keeps the sections done before.
 pub fn summarise(
     documents: &[Source],
     coverage: Coverage,
@@ -50,24 +60,32 @@ pub fn summarise(
     (generator, embedder): (&dyn Generator, &dyn Embedder),
     watch: &mut Watcher,
 ) -> Result<Answer, Error> {
-    let mut sections: Vec<(usize, Vec<Passage>)> = Vec::new();
-    for (at, source) in documents.iter().enumerate() {
-        let passages = read(source.document, None)?;
-        sections.extend(cut(passages, config.section_tokens, generator).into_iter().map(|part| (at, part)));
+    let mut sections: Vec<(&Source, usize, Vec<Passage>)> = Vec::new();
+    for source in documents {
+        let parts = cut(read(source.document, None)?, config.section_tokens, generator).into_iter();
+        sections.extend(parts.enumerate().map(|(at, part)| (source, at, part)));
     }
-    let total = sections.len();
-    for (done, (at, section)) in sections.iter().enumerate().skip(state.sections) {
-        let points = points_of(section, config, (generator, embedder), &mut state.stats)?;
-        state.points.extend(points);
-        state.sections = done + 1;
-        if watch(Visited { done: done + 1, total, path: &documents[*at].path }).is_break() {
+    state.total = sections.len();
+    for (source, section, passages) in &sections {
+        let document = source.document;
+        if state.sections.iter().any(|done| (done.document, done.section) == (document, *section)) {
+            continue;
+        }
+        let points = points_of(passages, config, (generator, embedder), &mut state.stats)?;
+        state.sections.push(SectionPoints { document, section: *section, points });
+        let seen = Visited { done: state.sections.len(), total: state.total, path: &source.path };
+        if watch(seen).is_break() {
             break;
         }
     }
-    let all: Vec<Passage> = sections.into_iter().flat_map(|(_, section)| section).collect();
-    let mut answer = finish(&state.points, &all, coverage, config, embedder)?;
-    if state.sections < total {
-        answer.notes.push(format!("broken off after {} of {total} sections", state.sections));
+    let done = |(source, section, _): &(&Source, usize, Vec<Passage>)| {
+        state.sections.iter().find(|done| (done.document, done.section) == (source.document, *section))
+    };
+    let points: Vec<&Claim> = sections.iter().filter_map(done).flat_map(|done| &done.points).collect();
+    let all: Vec<Passage> = sections.iter().flat_map(|(_, _, section)| section).cloned().collect();
+    let mut answer = finish(&points, &all, coverage, config, embedder)?;
+    if state.sections.len() < state.total {
+        answer.notes.push(format!("broken off after {} of {} sections", state.sections.len(), state.total));
     }
     Ok(answer)
 }
@@ -122,7 +140,7 @@ fn points_of(
 
 /// Keeps the points that stand for most of the others, each unlike those kept before it, in the order of the text.
 fn finish(
-    points: &[Claim],
+    points: &[&Claim],
     passages: &[Passage],
     coverage: Coverage,
     config: &SummaryConfig,
@@ -152,7 +170,7 @@ fn finish(
     let mut text = String::new();
     let mut claims: Vec<Claim> = Vec::new();
     for index in chosen {
-        let point = &points[index];
+        let point = points[index];
         text.push_str(if text.is_empty() { "- " } else { "\n- " });
         let span = Span::new(text.len(), text.len() + point.text.len());
         text.push_str(&point.text);

@@ -89,7 +89,7 @@ fn a_summary_holds_only_what_the_text_says() {
 }
 
 #[test]
-fn a_summary_that_was_broken_off_says_so() {
+fn a_summary_that_was_broken_off_says_so_and_goes_on() {
     let script = Script::of(&["The supplier shall not compete with the buyer for two years."]);
     let mut state = Summarised::default();
     let answer = summarise(
@@ -104,6 +104,19 @@ fn a_summary_that_was_broken_off_says_so() {
     .expect("the seams do not fail");
     assert_eq!(answer.text, "- The supplier shall not compete with the buyer for two years.");
     assert_eq!(answer.notes, ["broken off after 1 of 3 sections"]);
+    let script = Script::of(&["The monthly rent is 900 euros.", "The tenant is Bert Lund."]);
+    let answer = summarise(
+        &sources(),
+        Coverage::default(),
+        &SummaryConfig::default(),
+        &mut state,
+        &mut read,
+        (&script, &Counting),
+        &mut |_| ControlFlow::Continue(()),
+    )
+    .expect("the seams do not fail");
+    assert!(answer.notes.is_empty());
+    assert_eq!(answer.claims.len(), 3, "the first section is not read again: {}", answer.text);
 }
 
 #[test]
