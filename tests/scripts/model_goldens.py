@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Tiny models of every family, and what llama.cpp computes with them.
 
+Families have half-precision weights, with which both sides compute in floats, so that all steps of a path can be asked
+for and logits be compared closely; two of them have all quantised types. There activations are rounded to 8 bits, by
+each side in its way, and models are looked for whose choices are clearer than that.
+
 Writes `tests/data/models/<family>.gguf` (random weights, a few hundred kilobytes at most) and
 `<family>.json` beside it: for a short and a long prompt, the logits after the prompt and the tokens of greedy
 decoding. The decoder's tests compare themselves with these. With `--real DIR` it writes the same, without
@@ -25,11 +29,11 @@ LEASE = Path(__file__).resolve().parent / "samples" / "premises" / "lease-2021.p
 VOCABULARY = 96
 CONTEXT = 512
 STEPS = 64
-# The narrowest choice of a path, in standard deviations of the logits, that is clear enough, how many models are tried
-# for it (the clearest is kept), and how many tokens a path has at least.
-MARGIN = 0.15
+# The narrowest choice of a path, in standard deviations of the logits, that is clear enough for float and for 8-bit
+# arithmetic, and how many different tokens a path has at least. The clearest of so many models is kept.
+MARGIN, MARGIN_8_BIT = 0.03, 0.15
+DISTINCT, DISTINCT_8_BIT = 8, 4
 SEEDS = 600
-DISTINCT = 4
 
 # What differs from the common shape: 64 wide, 4 heads of 16 (2 in the cache), 96 hidden.
 FAMILIES = {
@@ -106,7 +110,7 @@ def write_model(path, name, seed):
         kinds = iter(order + order[::-1])
 
     def matrix(name, rows, columns, kind=None, gain=1.0):
-        kind = kind or next(kinds, TYPES.Q8_0)
+        kind = kind or next(kinds, TYPES.F16)
         out.add_tensor(name, random_rows(rng, kind, rows, columns, gain / math.sqrt(columns)), raw_dtype=kind)
 
     def output(name, rows, columns, kind, gain):
@@ -118,14 +122,15 @@ def write_model(path, name, seed):
     def vector(name, length, middle=1.0, spread=0.2):
         out.add_tensor(name, (middle + spread * rng.standard_normal(length)).astype(np.float32))
 
-    embedding_kind = TYPES.Q6_K if shape.get("mixed") else TYPES.Q8_0
+    quantised = shape.get("mixed") or shape.get("old")
+    embedding_kind = TYPES.Q6_K if shape.get("mixed") else TYPES.Q8_0 if quantised else TYPES.F16
     tied = arch.startswith("gemma")
     (output if tied else matrix)(
         "token_embd.weight", VOCABULARY, width, embedding_kind, gain=0.5 if tied else 8.0
     )
     vector("output_norm.weight", width)
     if not tied:
-        output("output.weight", VOCABULARY, width, TYPES.Q8_0, gain=3.0)
+        output("output.weight", VOCABULARY, width, TYPES.Q8_0 if quantised else TYPES.F16, gain=3.0)
     if shape.get("rope_freqs"):
         vector("rope_freqs.weight", head // 2, 2.0)
     if shape.get("longrope"):
@@ -211,7 +216,7 @@ def golden(peer, prompt, every_logit, clear=0.0):
     return entry
 
 
-def attempt(path, name, seed, clear):
+def attempt(path, name, seed, clear, distinct):
     """A model's goldens, if all choices of its paths are clear."""
     write_model(path, name, seed)
     rng = np.random.default_rng(1000 + seed)
@@ -219,7 +224,7 @@ def attempt(path, name, seed, clear):
     cases = []
     for length in (5, 300):
         case = golden(peer, rng.integers(0, VOCABULARY, length).tolist(), True, clear)
-        if case is None or len(set(case["path"])) < DISTINCT:
+        if case is None or len(set(case["path"])) < distinct:
             break
         cases.append(case)
     peer.close()
@@ -229,12 +234,14 @@ def attempt(path, name, seed, clear):
 def tiny(name):
     """Writes a model whose greedy paths leave little room for doubt: the first clear one, or else the clearest."""
     path = HERE / f"{name}.gguf"
+    quantised = FAMILIES[name].get("mixed") or FAMILIES[name].get("old")
+    enough, distinct = (MARGIN_8_BIT, DISTINCT_8_BIT) if quantised else (MARGIN, DISTINCT)
     best, cases = 0, None
     for seed in range(SEEDS):
         margin = min(min(case["margins"]) for case in cases) if cases else 0.0
-        if margin >= MARGIN:
+        if margin >= enough:
             break
-        found = attempt(path, name, seed, margin)
+        found = attempt(path, name, seed, margin, distinct)
         best, cases = (seed, found) if found else (best, cases)
     write_model(path, name, best)
     write_json(HERE / f"{name}.json", cases)
