@@ -25,6 +25,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use carrel_models::CacheType;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
@@ -99,6 +100,9 @@ pub struct Global {
     /// Threads that a model may use [default: all]
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<usize>,
+    /// What a model keeps of what it has read: `f16`, or `q8` in half the memory [default: f16]
+    #[arg(long, global = true, value_name = "TYPE")]
+    pub kv: Option<CacheType>,
     /// Print JSON for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -120,6 +124,7 @@ impl Global {
             generator: self.model.clone(),
             embedder: self.embedder.clone(),
             threads: self.threads,
+            kv: self.kv,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use carrel_generate::AnswerConfig;
 use carrel_ingest::{ChunkConfig, Limits, Rules, WorkersConfig};
-use carrel_models::GeneratorOptions;
+use carrel_models::{CacheType, GeneratorOptions};
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
@@ -46,6 +46,7 @@ pub struct Overrides {
     pub generator: Option<String>,
     pub embedder: Option<String>,
     pub threads: Option<usize>,
+    pub kv: Option<CacheType>,
 }
 
 /// `carrel.toml`. Unknown keys are errors, so that a misspelt one is noticed.
@@ -57,6 +58,7 @@ struct ConfigFile {
     embedder: Option<String>,
     threads: Option<usize>,
     context_tokens: Option<usize>,
+    kv: Option<CacheType>,
     rescan_seconds: Option<u64>,
 }
 
@@ -120,6 +122,7 @@ impl Config {
             generator_options: GeneratorOptions {
                 threads,
                 context_tokens: file.context_tokens.unwrap_or(DEFAULT_CONTEXT),
+                cache: overrides.kv.or(file.kv).unwrap_or_default(),
                 cache_dir: Some(data_dir.join("cache")),
                 speculation: true,
             },
@@ -236,7 +239,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         fs::create_dir(&data).unwrap();
-        fs::write(data.join("carrel.toml"), "generator = \"a\"\nembedder = \"b\"\n").unwrap();
+        fs::write(data.join("carrel.toml"), "generator = \"a\"\nembedder = \"b\"\nkv = \"q8\"\n").unwrap();
         let config = Config::resolve(Overrides {
             data_dir: Some(data),
             generator: Some("c".into()),
@@ -244,6 +247,7 @@ mod tests {
         })
         .unwrap();
         assert_eq!((config.generator.as_str(), config.embedder.as_str()), ("c", "b"));
+        assert_eq!(config.generator_options.cache, CacheType::Q8);
     }
 
     #[test]

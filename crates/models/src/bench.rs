@@ -11,7 +11,7 @@ use carrel_corpus::Embedder;
 use serde::Serialize;
 
 use crate::Error;
-use crate::decoder::{Decoder, DecoderOptions, Lookup, State};
+use crate::decoder::{CacheType, Decoder, DecoderOptions, Lookup, State};
 use crate::gguf::Gguf;
 use crate::kernels::pool::Pool;
 
@@ -31,6 +31,7 @@ pub struct BenchOptions {
     pub decode_tokens: usize,
     /// Every figure is the median of so many runs.
     pub runs: usize,
+    pub cache: CacheType,
     pub repack_dir: Option<PathBuf>,
 }
 
@@ -43,6 +44,7 @@ impl BenchOptions {
             depths: vec![0, 1024, 2048],
             decode_tokens: 32,
             runs: 3,
+            cache: CacheType::F16,
             repack_dir: None,
         }
     }
@@ -72,6 +74,8 @@ pub struct BenchReport {
     pub threads: usize,
     /// Instructions of the kernels.
     pub kernels: String,
+    /// What keys and values are kept as.
+    pub kv: CacheType,
     pub load_s: f64,
     pub prefill: Vec<PrefillRate>,
     pub decode: Vec<DecodeRate>,
@@ -105,6 +109,7 @@ pub fn bench(
         DecoderOptions {
             threads: options.threads,
             context_tokens: longest.max(256) + 4 * options.decode_tokens + 64,
+            cache: options.cache,
             repack_dir: options.repack_dir.clone(),
         },
     )?;
@@ -130,7 +135,7 @@ pub fn bench(
     let bandwidth_gb_s = bandwidth(options.threads);
     let mut decode = Vec::new();
     for (depth, plain, speculative) in written {
-        let bytes = decoder.weight_bytes() + (depth * decoder.architecture().cache_bytes_per_token()) as u64;
+        let bytes = decoder.weight_bytes() + (depth * decoder.cache_bytes_per_token()) as u64;
         let roofline = Some(plain * bytes as f64 / (bandwidth_gb_s * 1e9));
         decode.push(DecodeRate { depth, speculation: false, tok_s: plain, roofline });
         decode.push(DecodeRate { depth, speculation: true, tok_s: speculative, roofline: None });
@@ -139,6 +144,7 @@ pub fn bench(
         model: model.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         threads: options.threads,
         kernels: decoder.kernels(),
+        kv: options.cache,
         load_s,
         prefill,
         decode,

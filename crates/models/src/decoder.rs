@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::Error;
 use crate::gguf::{GgmlType, Gguf};
 use crate::kernels::Isa;
+pub use crate::kernels::cells::CacheType;
 use crate::kernels::pool::Pool;
 
 mod architecture;
@@ -36,6 +37,8 @@ pub struct DecoderOptions {
     pub threads: usize,
     /// Positions that a state may hold. It takes no memory until they are used.
     pub context_tokens: usize,
+    /// What keys and values are kept as.
+    pub cache: CacheType,
     /// Where a packed copy of the weights is kept to be mapped the next time; none to pack at every start.
     pub repack_dir: Option<PathBuf>,
 }
@@ -84,6 +87,11 @@ impl Decoder {
     /// Bytes of packed weights, all of which every token reads.
     pub fn weight_bytes(&self) -> u64 {
         self.weights.bytes()
+    }
+
+    /// Bytes of keys and values for each position.
+    pub fn cache_bytes_per_token(&self) -> usize {
+        self.shape().bytes_per_token()
     }
 
     /// The instructions that the kernels use.
@@ -187,7 +195,7 @@ impl Decoder {
     }
 
     fn shape(&self) -> Shape {
-        Shape::of(&self.architecture)
+        Shape::of(&self.architecture, self.options.cache)
     }
 
     /// Type and bytes of a token's embedding.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::Error;
+use crate::decoder::CacheType;
 use crate::gguf::Gguf;
 
 /// What a loaded model takes, and what there is, in bytes.
@@ -38,11 +39,11 @@ impl Fit {
     }
 }
 
-/// Works out what a model takes at a context length.
+/// Works out what a model takes at a context length, with keys and values of a type.
 ///
 /// # Errors
 /// [`Error::MissingKey`] where the file does not say enough of its shape.
-pub fn fit(gguf: &Gguf, context_tokens: usize) -> Result<Fit, Error> {
+pub fn fit(gguf: &Gguf, context_tokens: usize, cache: CacheType) -> Result<Fit, Error> {
     let number = |name: &str| gguf.require_usize(&gguf.key(name)).map(|value| value as u64);
     let layers = number("block_count")?;
     let width = number("embedding_length")?;
@@ -54,15 +55,14 @@ pub fn fit(gguf: &Gguf, context_tokens: usize) -> Result<Fit, Error> {
     let head = gguf.u64(&gguf.key("attention.key_length")).unwrap_or(width / heads);
     let vocabulary = gguf.array_len("tokenizer.ggml.tokens").unwrap_or(0) as u64;
     let feed_forward = gguf.u64(&gguf.key("feed_forward_length")).unwrap_or(4 * width);
-    let bytes_of_keys_and_values = 2 * 2;
+    let bytes_of_keys_and_values = 2 * size_of::<u16>() * cache.words(head as usize);
     // Activations of a batch of prompt tokens, twice over for their quantised form, and the logits.
     let batch = 512 * (6 * width + 3 * feed_forward) * 4;
     Ok(Fit {
         weights: gguf.tensors().iter().map(|tensor| tensor.range.len() as u64).sum(),
         cache: layers
             .saturating_mul(kv_heads)
-            .saturating_mul(head)
-            .saturating_mul(bytes_of_keys_and_values)
+            .saturating_mul(bytes_of_keys_and_values as u64)
             .saturating_mul(context_tokens as u64),
         scratch: batch.saturating_add(vocabulary.saturating_mul(4 + 120)).saturating_add(32 << 20),
         available: available(),
@@ -126,9 +126,11 @@ mod tests {
             .tensor_f32("token_embd.weight", &[64, 2], &[0.0; 128])
             .build();
         let gguf = Gguf::from_bytes(gguf).unwrap();
-        let fit = fit(&gguf, 1000).unwrap();
+        let bytes = |cache| fit(&gguf, 1000, cache).unwrap().cache;
+        let fit = fit(&gguf, 1000, CacheType::F16).unwrap();
         assert_eq!(fit.weights, 512);
         assert_eq!(fit.cache, 4 * 2 * 16 * 2 * 2 * 1000);
+        assert_eq!(bytes(CacheType::Q8), 4 * 2 * (16 + 2) * 2 * 1000);
     }
 
     #[test]

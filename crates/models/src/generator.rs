@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use carrel_corpus::{Finish, Generation, Generator, Prompt, SeamError};
 
-use crate::decoder::{Decoder, DecoderOptions, State};
+use crate::decoder::{CacheType, Decoder, DecoderOptions, State};
 use crate::fit::fit;
 use crate::gguf::Gguf;
 use crate::grammar::Grammars;
@@ -31,6 +31,8 @@ pub struct GeneratorOptions {
     pub threads: usize,
     /// Tokens that prompt and reply may have together; at most what the model was trained for.
     pub context_tokens: usize,
+    /// What keys and values of what was read are kept as.
+    pub cache: CacheType,
     /// Where read prompts are kept over a restart. They are copies of document text: inside the data directory, and
     /// to be erased with the documents ([`LocalGenerator::erase`]). `None` keeps none.
     pub cache_dir: Option<PathBuf>,
@@ -68,13 +70,19 @@ impl LocalGenerator {
         let gguf = Arc::new(Gguf::open(&path)?);
         let trained = gguf.usize(&gguf.key("context_length")).filter(|&tokens| tokens > 0);
         let context_tokens = options.context_tokens.min(trained.unwrap_or(usize::MAX)).max(16);
-        fit(&gguf, context_tokens)?.check(&name)?;
+        fit(&gguf, context_tokens, options.cache)?.check(&name)?;
         let tokenizer = Tokenizer::from_gguf(&gguf)?;
         let template = ChatTemplate::from_gguf(&gguf, &tokenizer)?;
         let decoder = Decoder::load(
             &gguf,
-            DecoderOptions { threads: options.threads, context_tokens, repack_dir: derived },
+            DecoderOptions {
+                threads: options.threads,
+                context_tokens,
+                cache: options.cache,
+                repack_dir: derived,
+            },
         )?;
+        let kept = Mutex::new(Kept::new(options.cache_dir, &digest, &decoder));
         Ok(LocalGenerator {
             id: format!("{name}@{}", &digest.to_string()[..16]),
             tokenizer,
@@ -82,7 +90,7 @@ impl LocalGenerator {
             decoder,
             grammars: Grammars::default(),
             speculation: options.speculation,
-            kept: Mutex::new(Kept::new(options.cache_dir, &digest)),
+            kept,
         })
     }
 

@@ -27,6 +27,7 @@ pub use bench::{
     BenchOptions, BenchReport, DecodeRate, EmbedReport, FirstToken, PrefillRate, bench, bench_embedder,
 };
 pub use catalogue::{Entry, Packages, PinnedFile, catalogue};
+pub use decoder::CacheType;
 pub use digest::Digest;
 pub use embedder::LocalEmbedder;
 pub use error::Error;

@@ -54,6 +54,7 @@ impl BenchArgs {
             depths: self.depth.clone(),
             decode_tokens: self.write.max(1),
             runs: self.runs.max(1),
+            cache: config.generator_options.cache,
             repack_dir,
             ..BenchOptions::usual(config.threads)
         };

@@ -1,6 +1,8 @@
 //! What a kept prefix and a guess are worth: the first token of a follow-up beside that of a cold start, and what
 //! lookup costs where nothing that it guesses comes true.
 
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -38,7 +40,12 @@ impl Runs<'_> {
         let text = self.text(length + QUESTION);
         let state = self.after(&text[..length])?;
         let path = std::env::temp_dir().join(format!("carrel-bench-{}.prefix", std::process::id()));
-        std::fs::write(&path, state.snapshot(decoder)).map_err(Error::io("write", &path))?;
+        let write = || -> io::Result<()> {
+            let mut out = BufWriter::new(File::create(&path)?);
+            state.snapshot(decoder, &mut out)?;
+            out.flush()
+        };
+        write().map_err(Error::io("write", &path))?;
         let timed = |begin: &dyn Fn() -> Result<State, Error>| {
             self.median(|| {
                 let began = Instant::now();
@@ -51,9 +58,9 @@ impl Runs<'_> {
         let cold_s = timed(&|| Ok(decoder.new_state()))?;
         let follow_up_s = timed(&|| Ok(state.fork()))?;
         let restored_s = timed(&|| {
-            let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+            let file = File::open(&path).map_err(Error::io("read", &path))?;
             let damaged = || Error::BadValue { key: "saved prefix".to_owned(), reason: "damaged".to_owned() };
-            decoder.restore(&bytes).ok_or_else(damaged)
+            decoder.restore(&mut BufReader::with_capacity(1 << 20, file)).ok_or_else(damaged)
         });
         // It is of no further use, whatever came of it.
         let _ = std::fs::remove_file(&path);

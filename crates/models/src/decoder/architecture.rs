@@ -117,11 +117,6 @@ impl Architecture {
         Ok(architecture)
     }
 
-    /// Bytes of the key-value cache for each position.
-    pub fn cache_bytes_per_token(&self) -> usize {
-        self.layers * self.kv_heads * self.head_dimension * 2 * size_of::<u16>()
-    }
-
     /// What the kernels take for granted.
     fn check(&self, gguf: &Gguf) -> Result<(), Error> {
         let bad = |name: &str, reason: String| Err(Error::BadValue { key: gguf.key(name), reason });

@@ -94,6 +94,7 @@ impl Task<'_> {
             }
         }
         let attend = Attend {
+            cache: decoder.options.cache,
             keys,
             values,
             dimension: decoder.architecture.head_dimension,

@@ -143,6 +143,7 @@ impl Decoder {
         state.buffers = buffers;
     }
 
+    /// Rows of the embedding matrix. Those of a prompt lie all over it, and are not kept in memory.
     fn embed(&self, tokens: &[u32], stream: &mut [f32]) {
         let width = self.architecture.width;
         let scale = self.architecture.embedding_scale;
@@ -156,6 +157,9 @@ impl Decoder {
                 row.iter_mut().for_each(|value| *value *= scale);
             }
         });
+        if tokens.len() > STRIP {
+            self.gguf.give_back(self.embedding.1.clone());
+        }
     }
 
     /// Queries, keys and values of the batch; the latter two go into the cache.

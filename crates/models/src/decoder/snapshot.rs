@@ -3,66 +3,104 @@
 //! A snapshot holds the tokens and their keys and values, nothing of positions that were cut off. It is a copy
 //! of the text that was read, and is to be kept and erased like that text.
 
+use std::io::{self, Read, Write};
+
 use sha2::{Digest, Sha256};
 
 use super::state::State;
-use super::{Decoder, Shape};
+use super::{CacheType, Decoder, Shape};
 
 /// Format and arithmetic: a snapshot of other kernels would not be the same bits.
-const MAGIC: &[u8; 8] = b"CRLKV\x00\x00\x01";
+const MAGIC: &[u8; 8] = b"CRLKV\x00\x00\x02";
 const DIGEST: usize = 32;
 
+/// What a snapshot says of the cache.
+fn name(cache: CacheType) -> &'static [u8; 4] {
+    match cache {
+        CacheType::F16 => b"f16 ",
+        CacheType::Q8 => b"q8  ",
+    }
+}
+
+/// What passes through to or from `inner`, and its digest.
+struct Hashed<T> {
+    inner: T,
+    hash: Sha256,
+}
+
+impl Write for Hashed<&mut dyn Write> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl Read for Hashed<&mut dyn Read> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(bytes)?;
+        self.hash.update(&bytes[..count]);
+        Ok(count)
+    }
+}
+
 impl State {
-    /// The state as bytes, for [`Decoder::restore`].
-    pub fn snapshot(&self, decoder: &Decoder) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(decoder.fingerprint());
-        bytes.extend((self.len() as u64).to_le_bytes());
-        bytes.extend(self.tokens().iter().flat_map(|token| token.to_le_bytes()));
-        self.for_each_run(|run| bytes.extend(run.iter().flat_map(|half| half.to_le_bytes())));
-        let digest = Sha256::digest(&bytes);
-        bytes.extend(digest);
-        bytes
+    /// Writes the state piece by piece, for [`Decoder::restore`], in the byte order of this machine.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn snapshot(&self, decoder: &Decoder, out: &mut dyn Write) -> io::Result<()> {
+        let mut out = Hashed { inner: out, hash: Sha256::new() };
+        out.write_all(&decoder.head(self.shape.cache))?;
+        out.write_all(&(self.len() as u64).to_le_bytes())?;
+        out.write_all(bytemuck::cast_slice(self.tokens()))?;
+        self.for_each_run(|run| out.write_all(bytemuck::cast_slice(run)))?;
+        out.inner.write_all(&out.hash.finalize())
     }
 }
 
 impl Decoder {
-    /// The state that a snapshot was taken of; `None` where the bytes are damaged, or of another model.
-    pub fn restore(&self, bytes: &[u8]) -> Option<State> {
-        let (body, digest) = bytes.split_at_checked(bytes.len().checked_sub(DIGEST)?)?;
-        if Sha256::digest(body)[..] != *digest {
-            return None;
+    /// The state that a snapshot was taken of; `None` where the bytes are damaged, of another model, or of another type
+    /// of cache.
+    pub fn restore(&self, snapshot: &mut dyn Read) -> Option<State> {
+        self.read_snapshot(snapshot).ok()
+    }
+
+    fn read_snapshot(&self, snapshot: &mut dyn Read) -> io::Result<State> {
+        let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+        let mut input = Hashed { inner: snapshot, hash: Sha256::new() };
+        let expected = self.head(self.options.cache);
+        let mut head = vec![0; expected.len()];
+        input.read_exact(&mut head)?;
+        let mut length = [0; 8];
+        input.read_exact(&mut length)?;
+        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| damaged())?;
+        if head != expected || length > self.context_tokens() {
+            return Err(damaged());
         }
-        let body = body.strip_prefix(MAGIC)?.strip_prefix(&self.fingerprint())?;
-        let (length, body) = body.split_first_chunk::<8>()?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-        if length > self.context_tokens() {
-            return None;
-        }
-        let (tokens, mut body) = body.split_at_checked(length.checked_mul(4)?)?;
-        let tokens: Vec<u32> = tokens
-            .chunks_exact(4)
-            .map(|token| u32::from_le_bytes([token[0], token[1], token[2], token[3]]))
-            .collect();
+        let mut tokens = vec![0u32; length];
+        input.read_exact(bytemuck::cast_slice_mut(&mut tokens))?;
         let mut state = self.new_state();
         state.extend(&tokens);
-        let mut whole = true;
-        state.for_each_run_mut(|run| {
-            let Some((from, rest)) = body.split_at_checked(run.len() * 2) else {
-                whole = false;
-                return;
-            };
-            for (to, from) in run.iter_mut().zip(from.chunks_exact(2)) {
-                *to = u16::from_le_bytes([from[0], from[1]]);
-            }
-            body = rest;
-        });
-        (whole && body.is_empty()).then_some(state)
+        state.for_each_run_mut(|run| input.read_exact(bytemuck::cast_slice_mut(run)))?;
+        let mut digest = [0; DIGEST];
+        input.inner.read_exact(&mut digest)?;
+        let whole = digest[..] == input.hash.finalize()[..] && input.inner.read(&mut [0])? == 0;
+        whole.then_some(state).ok_or_else(damaged)
+    }
+
+    /// What a snapshot begins with: format, type of the cache, and model.
+    fn head(&self, cache: CacheType) -> Vec<u8> {
+        [MAGIC.as_slice(), name(cache), &self.fingerprint()].concat()
     }
 
     /// What tells models apart: shape, and a sample of the weights.
     fn fingerprint(&self) -> [u8; DIGEST] {
-        let Shape { layers, kv_heads, dimension } = self.shape();
+        let Shape { layers, kv_heads, dimension, cache: _ } = self.shape();
         let mut hash = Sha256::new();
         for number in [layers, kv_heads, dimension, self.options.context_tokens] {
             hash.update((number as u64).to_le_bytes());

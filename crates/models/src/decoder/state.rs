@@ -1,12 +1,16 @@
 //! The key-value cache of one conversation.
 
+use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
+
+use memmap2::MmapMut;
 
 use super::Architecture;
 use super::forward::Buffers;
 use crate::kernels::Isa;
-use crate::kernels::attention::{PAGE, StorePosition};
+use crate::kernels::attention::PAGE;
+use crate::kernels::cells::{CacheType, GROUP, Plane, StorePosition};
 
 /// What a decoder has read so far: its tokens, and their keys and values in every layer.
 ///
@@ -26,21 +30,22 @@ pub(crate) struct Shape {
     pub layers: usize,
     pub kv_heads: usize,
     pub dimension: usize,
+    pub cache: CacheType,
 }
 
-/// Keys and values of [`PAGE`] positions in half precision: `[layer][head][keys, values]`. The memory is
-/// zeroed by the system, so that it is used only as positions are written.
-#[derive(Clone)]
+/// Keys and values of [`PAGE`] positions: `[layer][head][keys, values]`. The memory is the system's own: it is used only
+/// as positions are written, and goes back when the page is let go.
 pub(crate) struct Page {
-    halves: Vec<u16>,
+    bytes: MmapMut,
 }
 
 impl Shape {
-    pub(crate) fn of(architecture: &Architecture) -> Shape {
+    pub(crate) fn of(architecture: &Architecture, cache: CacheType) -> Shape {
         Shape {
             layers: architecture.layers,
             kv_heads: architecture.kv_heads,
             dimension: architecture.head_dimension,
+            cache,
         }
     }
 
@@ -48,8 +53,18 @@ impl Shape {
         (0..self.layers).flat_map(move |layer| (0..self.kv_heads).map(move |head| (layer, head)))
     }
 
+    /// Bytes of keys and values for each position.
+    pub(crate) fn bytes_per_token(self) -> usize {
+        self.layers * self.kv_heads * 2 * self.cache.words(self.dimension) * size_of::<u16>()
+    }
+
+    /// Words of a group of positions of one head's keys, or values.
+    fn group(self) -> usize {
+        GROUP * self.cache.words(self.dimension)
+    }
+
     fn plane(self) -> usize {
-        PAGE * self.dimension
+        PAGE * self.cache.words(self.dimension)
     }
 
     fn page_len(self) -> usize {
@@ -62,10 +77,31 @@ impl Shape {
 }
 
 impl Page {
+    fn new(words: usize) -> Page {
+        let bytes = MmapMut::map_anon(words * size_of::<u16>());
+        Page { bytes: bytes.unwrap_or_else(|error| panic!("no memory for the key-value cache: {error}")) }
+    }
+
+    fn words(&self) -> &[u16] {
+        bytemuck::cast_slice(&self.bytes)
+    }
+
+    fn words_mut(&mut self) -> &mut [u16] {
+        bytemuck::cast_slice_mut(&mut self.bytes)
+    }
+
     /// Keys and values of one head in one layer.
     pub(crate) fn head(&self, shape: Shape, layer: usize, head: usize) -> (&[u16], &[u16]) {
         let start = shape.place(layer, head);
-        self.halves[start..start + 2 * shape.plane()].split_at(shape.plane())
+        self.words()[start..start + 2 * shape.plane()].split_at(shape.plane())
+    }
+}
+
+impl Clone for Page {
+    fn clone(&self) -> Page {
+        let mut page = Page::new(self.words().len());
+        page.bytes.copy_from_slice(&self.bytes);
+        page
     }
 }
 
@@ -111,7 +147,7 @@ impl State {
 
     /// Bytes of all pages, as far as they have been written; shared ones are counted in every state.
     pub fn cache_bytes(&self) -> usize {
-        self.len() * self.shape.layers * self.shape.kv_heads * self.shape.dimension * 2 * size_of::<u16>()
+        self.len() * self.shape.bytes_per_token()
     }
 
     pub(crate) fn pages(&self) -> &[Arc<Page>] {
@@ -123,47 +159,51 @@ impl State {
         let first = self.tokens.len() / PAGE;
         self.tokens.extend_from_slice(tokens);
         let length = self.shape.page_len();
-        self.pages
-            .resize_with(self.tokens.len().div_ceil(PAGE), || Arc::new(Page { halves: vec![0; length] }));
+        self.pages.resize_with(self.tokens.len().div_ceil(PAGE), || Arc::new(Page::new(length)));
         // Pages that a fork shares are copied here, once, and not in the middle of a layer.
         for page in &mut self.pages[first..] {
             Arc::make_mut(page);
         }
     }
 
-    /// Every run of halves that holds something: whole blocks of keys, and values, per page, layer and head.
-    /// Positions that were cut off read as zeros.
-    pub(super) fn for_each_run(&self, mut visit: impl FnMut(&[u16])) {
+    /// Every run of words that holds something: groups of keys, and of values, per page, layer and head. Positions
+    /// that were cut off read as zeros.
+    pub(super) fn for_each_run(&self, mut visit: impl FnMut(&[u16]) -> io::Result<()>) -> io::Result<()> {
         let (shape, length) = (self.shape, self.len());
         for (index, page) in self.pages.iter().enumerate() {
             let used = (length - index * PAGE).min(PAGE);
             for (layer, head) in shape.places() {
                 let (keys, values) = page.head(shape, layer, head);
-                let mut keys = keys[..used.next_multiple_of(16) * shape.dimension].to_vec();
-                for slot in used..used.next_multiple_of(16) {
-                    let block = slot / 16 * 16 * shape.dimension + slot % 16;
-                    (0..shape.dimension).for_each(|at| keys[block + at * 16] = 0);
+                for (plane, words) in [(Plane::Keys, keys), (Plane::Values, values)] {
+                    let mut words = words[..used.div_ceil(GROUP) * shape.group()].to_vec();
+                    if let Some(last) = words.chunks_exact_mut(shape.group()).last() {
+                        for slot in (used - 1) % GROUP + 1..GROUP {
+                            shape.cache.blank(last, plane, shape.dimension, slot);
+                        }
+                    }
+                    visit(&words)?;
                 }
-                visit(&keys);
-                visit(&values[..used * shape.dimension]);
             }
         }
+        Ok(())
     }
 
     /// The same runs, to be filled.
-    pub(super) fn for_each_run_mut(&mut self, mut visit: impl FnMut(&mut [u16])) {
+    pub(super) fn for_each_run_mut(
+        &mut self,
+        mut visit: impl FnMut(&mut [u16]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let (shape, length) = (self.shape, self.len());
         for (index, page) in self.pages.iter_mut().enumerate() {
-            let used = (length - index * PAGE).min(PAGE);
+            let used = (length - index * PAGE).min(PAGE).div_ceil(GROUP) * shape.group();
             let page = Arc::make_mut(page);
             for (layer, head) in shape.places() {
                 let start = shape.place(layer, head);
-                let plane = &mut page.halves[start..start + 2 * shape.plane()];
-                let (keys, values) = plane.split_at_mut(shape.plane());
-                visit(&mut keys[..used.next_multiple_of(16) * shape.dimension]);
-                visit(&mut values[..used * shape.dimension]);
+                let planes = &mut page.words_mut()[start..start + 2 * shape.plane()];
+                planes.chunks_exact_mut(shape.plane()).try_for_each(|plane| visit(&mut plane[..used]))?;
             }
         }
+        Ok(())
     }
 
     /// Where keys and values of one layer are written, of the positions that [`State::extend`] has added.
@@ -171,7 +211,7 @@ impl State {
         let (shape, first) = (self.shape, first / PAGE);
         let plane = |page: &mut Arc<Page>| {
             let start = shape.place(layer, 0);
-            Arc::make_mut(page).halves[start..shape.place(layer + 1, 0)].as_mut_ptr()
+            Arc::make_mut(page).words_mut()[start..shape.place(layer + 1, 0)].as_mut_ptr()
         };
         let pages = self.pages[first..].iter_mut().map(plane).collect();
         Places { shape, first, pages, state: PhantomData }
@@ -205,7 +245,8 @@ impl Places<'_> {
             unsafe {
                 let keys = page.add(head * 2 * shape.plane());
                 let values = keys.add(shape.plane());
-                isa.run(StorePosition { slot: position % PAGE, key, value, keys, values });
+                let (cache, slot) = (shape.cache, position % PAGE);
+                isa.run(StorePosition { cache, slot, key, value, keys, values });
             }
         }
     }

@@ -82,8 +82,12 @@ impl Saved {
         }
     }
 
-    /// Writes a state, in place of those that are the beginning of it. What cannot be written is not kept.
+    /// Writes a state, in place of those that are the beginning of it. What cannot be written, or is more than all files
+    /// may be together, is not kept.
     pub(super) fn store(&mut self, decoder: &Decoder, state: &State) {
+        if state.cache_bytes() as u64 > MOST_BYTES {
+            return;
+        }
         let tokens = state.tokens();
         let (known, unknown): (Vec<_>, Vec<_>) = std::mem::take(&mut self.entries)
             .into_iter()
@@ -141,7 +145,7 @@ fn write(directory: &Path, decoder: &Decoder, state: &State) -> io::Result<Entry
     for token in &tokens {
         out.write_all(&token.to_le_bytes())?;
     }
-    out.write_all(&state.snapshot(decoder))?;
+    state.snapshot(decoder, &mut out)?;
     let bytes = out.into_inner()?.metadata()?.len();
     fs::rename(&temporary, &path)?;
     Ok(Entry { path, tokens, bytes })
@@ -150,9 +154,7 @@ fn write(directory: &Path, decoder: &Decoder, state: &State) -> io::Result<Entry
 fn read(decoder: &Decoder, entry: &Entry) -> Option<State> {
     let mut input = BufReader::with_capacity(1 << 20, File::open(&entry.path).ok()?);
     let tokens = read_head(&mut input, entry.bytes).ok()?;
-    let mut snapshot = Vec::new();
-    input.read_to_end(&mut snapshot).ok()?;
-    decoder.restore(&snapshot).filter(|state| tokens == entry.tokens && state.tokens() == tokens)
+    decoder.restore(&mut input).filter(|state| tokens == entry.tokens && state.tokens() == tokens)
 }
 
 /// The tokens at the beginning of a file of so many bytes.

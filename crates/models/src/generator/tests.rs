@@ -6,10 +6,20 @@ use crate::testing;
 const MODEL: &str = "smollm2:135m";
 
 fn load(cache_dir: Option<&Path>, speculation: bool, threads: usize) -> Option<LocalGenerator> {
+    load_with(CacheType::F16, cache_dir, speculation, threads)
+}
+
+fn load_with(
+    cache: CacheType,
+    cache_dir: Option<&Path>,
+    speculation: bool,
+    threads: usize,
+) -> Option<LocalGenerator> {
     let store = testing::store_with(MODEL)?;
     let options = GeneratorOptions {
         threads,
         context_tokens: 2048,
+        cache,
         cache_dir: cache_dir.map(Path::to_owned),
         speculation,
     };
@@ -55,7 +65,16 @@ fn ask(generator: &LocalGenerator, prompt: &Prompt) -> Generation {
 
 #[test]
 fn answers_are_the_same_bytes_cold_and_warm_and_however_they_are_made() {
-    let (Some(plain), Some(guessing)) = (load(None, false, 1), load(None, true, 2)) else { return };
+    for cache in [CacheType::F16, CacheType::Q8] {
+        check_warm_and_cold(cache);
+    }
+}
+
+fn check_warm_and_cold(cache: CacheType) {
+    let (Some(plain), Some(guessing)) = (load_with(cache, None, false, 1), load_with(cache, None, true, 2))
+    else {
+        return;
+    };
     let first = question("Repeat the passage.");
     let cold = ask(&plain, &first);
     assert!(cold.text.contains("1,450"), "{}", cold.text);

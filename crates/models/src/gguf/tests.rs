@@ -119,7 +119,7 @@ fn read_all(bytes: Vec<u8>) {
     for key in gguf.keys() {
         let _ = (gguf.strings(key), gguf.numbers(key), gguf.u32s(key), gguf.string(key), gguf.f32(key));
     }
-    let _ = (gguf.architecture(), gguf.parameters(), crate::fit::fit(&gguf, 4096));
+    let _ = (gguf.architecture(), gguf.parameters(), crate::fit::fit(&gguf, 4096, Default::default()));
     let _ = crate::tokenizer::Tokenizer::from_gguf(&gguf);
 }
 

@@ -5,13 +5,13 @@
 //! it was batched with and however the pages were spread over threads (the recurrence is that of
 //! FlashAttention, Dao et al. 2022).
 //!
-//! Keys of a page lie as `[position / 16][dimension][position % 16]` so that lanes are positions, values as
-//! `[position][dimension]` so that lanes are dimensions; both in half precision.
+//! How keys and values lie in a page is said in [`cells`](super::cells).
 
 #![expect(clippy::needless_range_loop, reason = "several arrays are walked in step")]
 
 use std::mem::MaybeUninit;
 
+use super::cells::{Bytes, CacheType, Cells, GROUP, Halves};
 use super::isa::Kernel;
 use super::lanes::Lanes;
 use super::math;
@@ -44,7 +44,8 @@ pub(crate) const fn partial_len(dimension: usize) -> usize {
 
 /// Attention of queries that share a head of the cache.
 pub(crate) struct Attend<'a> {
-    /// `PAGE * dimension` half floats each.
+    pub cache: CacheType,
+    /// The head's planes of the page.
     pub keys: &'a [u16],
     pub values: &'a [u16],
     /// A multiple of 16.
@@ -59,34 +60,13 @@ impl Kernel for Attend<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        assert!(self.keys.len() >= PAGE * self.dimension && self.values.len() >= PAGE * self.dimension);
+        let words = PAGE * self.cache.words(self.dimension);
+        assert!(self.keys.len() >= words && self.values.len() >= words);
         // SAFETY: the page is whole; queries are the caller's.
         unsafe {
-            let mut rest = self.queries;
-            while let Some((eight, after)) = rest.split_first_chunk::<8>().filter(|_| L::WIDE) {
-                self.together::<L, 8>(eight);
-                rest = after;
-            }
-            while let Some((four, after)) = rest.split_first_chunk::<4>() {
-                // Six and seven, the groups of common models, go over the page once.
-                if L::WIDE
-                    && let [a, b] = after
-                {
-                    return self.together::<L, 6>(&[four[0], four[1], four[2], four[3], *a, *b]);
-                }
-                if L::WIDE
-                    && let [a, b, c] = after
-                {
-                    return self.together::<L, 7>(&[four[0], four[1], four[2], four[3], *a, *b, *c]);
-                }
-                self.together::<L, 4>(four);
-                rest = after;
-            }
-            match rest {
-                [a] => self.together::<L, 1>(&[*a]),
-                [a, b] => self.together::<L, 2>(&[*a, *b]),
-                [a, b, c] => self.together::<L, 3>(&[*a, *b, *c]),
-                _ => {}
+            match self.cache {
+                CacheType::F16 => self.all::<L, Halves>(),
+                CacheType::Q8 => self.all::<L, Bytes>(),
             }
         }
     }
@@ -97,26 +77,65 @@ type Weights = [MaybeUninit<f32>; PAGE];
 
 impl Attend<'_> {
     #[inline(always)]
-    unsafe fn together<L: Lanes, const M: usize>(&self, queries: &[Query; M]) {
+    unsafe fn all<L: Lanes, C: Cells>(&self) {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut rest = self.queries;
+            while let Some((eight, after)) = rest.split_first_chunk::<8>().filter(|_| L::WIDE) {
+                self.together::<L, C, 8>(eight);
+                rest = after;
+            }
+            while let Some((four, after)) = rest.split_first_chunk::<4>() {
+                // Six and seven, the groups of common models, go over the page once.
+                if L::WIDE
+                    && let [a, b] = after
+                {
+                    return self.together::<L, C, 6>(&[four[0], four[1], four[2], four[3], *a, *b]);
+                }
+                if L::WIDE
+                    && let [a, b, c] = after
+                {
+                    return self.together::<L, C, 7>(&[four[0], four[1], four[2], four[3], *a, *b, *c]);
+                }
+                self.together::<L, C, 4>(four);
+                rest = after;
+            }
+            match rest {
+                [a] => self.together::<L, C, 1>(&[*a]),
+                [a, b] => self.together::<L, C, 2>(&[*a, *b]),
+                [a, b, c] => self.together::<L, C, 3>(&[*a, *b, *c]),
+                _ => {}
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn together<L: Lanes, C: Cells, const M: usize>(&self, queries: &[Query; M]) {
         let from = queries.iter().map(|query| query.from).min().unwrap_or(0);
         let to = queries.iter().map(|query| query.to).max().unwrap_or(0).min(PAGE);
         let mut weights: [Weights; M] = [[MaybeUninit::uninit(); PAGE]; M];
-        // SAFETY: `from..to` is within the page; `scores` sets what the others read.
+        let mut scaled: [Weights; M] = [[MaybeUninit::uninit(); PAGE]; M];
+        // SAFETY: `from..to` is within the page; `scores` and `scale` set what the others read.
         unsafe {
-            self.scores::<L, M>(queries, from, to, &mut weights);
+            self.scores::<L, C, M>(queries, from, to, &mut weights);
             for (query, weights) in queries.iter().zip(&mut weights) {
                 let (largest, sum) = soften::<L>(query, from, to, weights.as_mut_ptr().cast());
                 *query.out.add(self.dimension) = largest;
                 *query.out.add(self.dimension + 1) = sum;
             }
             let mut at = 0;
-            while L::WIDE && at + 32 <= self.dimension {
-                self.weigh::<L, M, 2>(queries, at, from..to, &weights);
-                at += 32;
-            }
             while at < self.dimension {
-                self.weigh::<L, M, 1>(queries, at, from..to, &weights);
-                at += 16;
+                if C::SCALED && at.is_multiple_of(C::BLOCK) {
+                    self.scale::<L, C, M>(at / C::BLOCK, from..to, &weights, &mut scaled);
+                }
+                let weights = if C::SCALED { &scaled } else { &weights };
+                if L::WIDE && at + 32 <= self.dimension {
+                    self.weigh::<L, C, M, 2>(queries, at, from..to, weights);
+                    at += 32;
+                } else {
+                    self.weigh::<L, C, M, 1>(queries, at, from..to, weights);
+                    at += 16;
+                }
             }
         }
     }
@@ -124,7 +143,7 @@ impl Attend<'_> {
     /// Scores of the blocks of sixteen positions that overlap `from..to`; minus infinity for what a query does
     /// not see.
     #[inline(always)]
-    unsafe fn scores<L: Lanes, const M: usize>(
+    unsafe fn scores<L: Lanes, C: Cells, const M: usize>(
         &self,
         queries: &[Query; M],
         from: usize,
@@ -135,11 +154,11 @@ impl Attend<'_> {
         // SAFETY: blocks are within the page.
         unsafe {
             while L::WIDE && block + 2 <= last {
-                self.score_blocks::<L, M, 2>(queries, block, scores);
+                self.score_blocks::<L, C, M, 2>(queries, block, scores);
                 block += 2;
             }
             while block < last {
-                self.score_blocks::<L, M, 1>(queries, block, scores);
+                self.score_blocks::<L, C, M, 1>(queries, block, scores);
                 block += 1;
             }
         }
@@ -148,7 +167,7 @@ impl Attend<'_> {
     /// Scores of `B` blocks. Each sum goes over the dimensions in order; several are worked at in turn, so that
     /// none waits for itself.
     #[inline(always)]
-    unsafe fn score_blocks<L: Lanes, const M: usize, const B: usize>(
+    unsafe fn score_blocks<L: Lanes, C: Cells, const M: usize, const B: usize>(
         &self,
         queries: &[Query; M],
         first: usize,
@@ -156,19 +175,32 @@ impl Attend<'_> {
     ) {
         // SAFETY: blocks are within the page, dimensions within the query.
         unsafe {
-            let keys = self.keys.as_ptr().add(first * 16 * self.dimension);
+            let words = GROUP * C::TYPE.words(self.dimension);
+            let keys = self.keys.as_ptr().add(first * words);
             let mut sums = [[L::splat(0.0); B]; M];
-            for at in 0..self.dimension {
-                let mut key = [L::splat(0.0); B];
+            let mut start = 0;
+            while start < self.dimension {
+                let end = self.dimension.min(start.saturating_add(C::BLOCK));
+                let mut factor = [L::splat(1.0); B];
                 for b in 0..B {
-                    key[b] = L::load_f16(keys.add((b * self.dimension + at) * 16));
+                    factor[b] = C::factors::<L>(keys.add(b * words), self.dimension, start / C::BLOCK);
                 }
-                for m in 0..M {
-                    let query = L::splat(*queries[m].query.add(at));
+                for at in start..end {
+                    let mut key = [L::splat(0.0); B];
                     for b in 0..B {
-                        sums[m][b] = L::fma(key[b], query, sums[m][b]);
+                        key[b] = C::load::<L>(keys.add(b * words), at * GROUP);
+                        if C::SCALED {
+                            key[b] = L::mul(key[b], factor[b]);
+                        }
+                    }
+                    for m in 0..M {
+                        let query = L::splat(*queries[m].query.add(at));
+                        for b in 0..B {
+                            sums[m][b] = L::fma(key[b], query, sums[m][b]);
+                        }
                     }
                 }
+                start = end;
             }
             for m in 0..M {
                 for b in 0..B {
@@ -185,9 +217,32 @@ impl Attend<'_> {
         }
     }
 
-    /// Sums of `C * 16` columns of the values, from column `at` on, by weight.
+    /// Weights times the factors of one block of the values.
     #[inline(always)]
-    unsafe fn weigh<L: Lanes, const M: usize, const C: usize>(
+    unsafe fn scale<L: Lanes, C: Cells, const M: usize>(
+        &self,
+        block: usize,
+        seen: std::ops::Range<usize>,
+        weights: &[Weights; M],
+        scaled: &mut [Weights; M],
+    ) {
+        // SAFETY: groups are within the page; weights are set for all of a group that is seen in part.
+        unsafe {
+            for group in seen.start / GROUP..seen.end.div_ceil(GROUP) {
+                let values = self.values.as_ptr().add(group * GROUP * C::TYPE.words(self.dimension));
+                let factors = C::factors::<L>(values, self.dimension, block);
+                for m in 0..M {
+                    let weights = L::load(weights[m].as_ptr().cast::<f32>().add(group * GROUP));
+                    let to = scaled[m].as_mut_ptr().cast::<f32>().add(group * GROUP);
+                    L::store(to, L::mul(weights, factors));
+                }
+            }
+        }
+    }
+
+    /// Sums of `N * 16` columns of the values, from column `at` on, by weight.
+    #[inline(always)]
+    unsafe fn weigh<L: Lanes, C: Cells, const M: usize, const N: usize>(
         &self,
         queries: &[Query; M],
         at: usize,
@@ -196,22 +251,23 @@ impl Attend<'_> {
     ) {
         // SAFETY: positions are within the page, columns within the results.
         unsafe {
-            let mut sums = [[L::splat(0.0); C]; M];
+            let words = GROUP * C::TYPE.words(self.dimension);
+            let mut sums = [[L::splat(0.0); N]; M];
             for position in seen {
-                let mut value = [L::splat(0.0); C];
-                for c in 0..C {
-                    let from = self.values.as_ptr().add(position * self.dimension + at + c * 16);
-                    value[c] = L::load_f16(from);
+                let group = self.values.as_ptr().add(position / GROUP * words);
+                let mut value = [L::splat(0.0); N];
+                for c in 0..N {
+                    value[c] = C::load::<L>(group, position % GROUP * self.dimension + at + c * 16);
                 }
                 for m in 0..M {
                     let weight = L::splat(*weights[m].as_ptr().cast::<f32>().add(position));
-                    for c in 0..C {
+                    for c in 0..N {
                         sums[m][c] = L::fma(value[c], weight, sums[m][c]);
                     }
                 }
             }
             for m in 0..M {
-                for c in 0..C {
+                for c in 0..N {
                     L::store(queries[m].out.add(at + c * 16), sums[m][c]);
                 }
             }
@@ -331,41 +387,6 @@ unsafe fn finish<L: Lanes>(total: &[f32], out: &mut [f32]) {
         let scale = L::splat(1.0 / total[dimension + 1]);
         for at in (0..dimension).step_by(16) {
             L::store(out.as_mut_ptr().add(at), L::mul(L::load(total.as_ptr().add(at)), scale));
-        }
-    }
-}
-
-/// Writes keys and values of one position of a head into its page.
-pub(crate) struct StorePosition<'a> {
-    /// Position within the page.
-    pub slot: usize,
-    /// The head's `dimension` floats each, a multiple of 16.
-    pub key: &'a [f32],
-    pub value: &'a [f32],
-    /// `PAGE * dimension` half floats each.
-    pub keys: *mut u16,
-    pub values: *mut u16,
-}
-
-impl Kernel for StorePosition<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        let dimension = self.key.len();
-        assert!(self.value.len() == dimension && dimension.is_multiple_of(16) && self.slot < PAGE);
-        // SAFETY: the slot is within the page; the rest is the caller's.
-        unsafe {
-            let keys = self.keys.add(self.slot / 16 * 16 * dimension + self.slot % 16);
-            let values = self.values.add(self.slot * dimension);
-            for at in (0..dimension).step_by(16) {
-                L::store_f16(values.add(at), L::load(self.value.as_ptr().add(at)));
-                let mut key = [0u16; 16];
-                L::store_f16(key.as_mut_ptr(), L::load(self.key.as_ptr().add(at)));
-                for (lane, element) in key.into_iter().enumerate() {
-                    *keys.add((at + lane) * 16) = element;
-                }
-            }
         }
     }
 }

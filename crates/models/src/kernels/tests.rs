@@ -1,8 +1,9 @@
 //! Every kernel against plain arithmetic, and every instruction set against the plain one bit by bit.
 
 use super::activations::Activations;
-use super::attention::{Attend, Merge, PAGE, Query, StorePosition, partial_len};
+use super::attention::{Attend, Merge, PAGE, Query, partial_len};
 use super::blocks::dequantise_row;
+use super::cells::{CacheType, StorePosition};
 use super::isa::Isa;
 use super::matrix::{Matrix, Product, Rows, multiply};
 use super::pool::Pool;
@@ -162,17 +163,25 @@ fn instruction_sets_batches_and_threads_give_the_same_bits() {
 }
 
 /// Attention of two queries, of which the second sees fewer positions, over `pages` pages.
-fn attention(isa: Isa, together: bool, pages: usize, dimension: usize, cap: f32) -> Vec<f32> {
+fn attention(
+    isa: Isa,
+    cache: CacheType,
+    together: bool,
+    pages: usize,
+    dimension: usize,
+    cap: f32,
+) -> Vec<f32> {
     let mut random = Random(4);
     let queries = random.floats(2 * dimension);
     let sees = [(0, pages * PAGE - 3), (37, pages * PAGE - 70)];
     let mut parts = vec![0.0; 2 * pages * partial_len(dimension)];
     for page in 0..pages {
-        let (mut keys, mut values) = (vec![0; PAGE * dimension], vec![0; PAGE * dimension]);
+        let words = PAGE * cache.words(dimension);
+        let (mut keys, mut values) = (vec![0; words], vec![0; words]);
         for slot in 0..PAGE {
             let (key, value) = (random.floats(dimension), random.floats(dimension));
             let (keys, values) = (keys.as_mut_ptr(), values.as_mut_ptr());
-            let store = StorePosition { slot, key: &key, value: &value, keys, values };
+            let store = StorePosition { cache, slot, key: &key, value: &value, keys, values };
             // SAFETY: available instructions; the page is whole.
             unsafe { isa.run(store) };
         }
@@ -190,7 +199,7 @@ fn attention(isa: Isa, together: bool, pages: usize, dimension: usize, cap: f32)
         }
         let batches: Vec<&[Query]> = if together { vec![&list[..]] } else { list.chunks(1).collect() };
         for queries in batches {
-            let attend = Attend { keys: &keys, values: &values, dimension, cap, queries };
+            let attend = Attend { cache, keys: &keys, values: &values, dimension, cap, queries };
             // SAFETY: available instructions; every query sees part of every page.
             unsafe { isa.run(attend) };
         }
@@ -204,14 +213,22 @@ fn attention(isa: Isa, together: bool, pages: usize, dimension: usize, cap: f32)
 }
 
 /// The same by the definition, in double precision.
-fn attention_by_definition(pages: usize, dimension: usize, cap: f64) -> Vec<f64> {
+fn attention_by_definition(cache: CacheType, pages: usize, dimension: usize, cap: f64) -> Vec<f64> {
     let mut random = Random(4);
     let queries = random.floats(2 * dimension);
-    let half = |values: Vec<f32>| -> Vec<f64> {
-        values.into_iter().map(|value| half::f16::from_f32(value).to_f64()).collect()
+    let half = |value: f32| half::f16::from_f32(value).to_f64();
+    let kept = |values: Vec<f32>| -> Vec<f64> {
+        if cache == CacheType::F16 {
+            return values.into_iter().map(half).collect();
+        }
+        let blocks = values.chunks(32).map(|block| {
+            let factor = half(block.iter().fold(0.0, |most, value| f32::max(most, value.abs())) / 127.0);
+            block.iter().map(move |&value| (f64::from(value) / factor).round().clamp(-127.0, 127.0) * factor)
+        });
+        blocks.flatten().collect()
     };
     let cache: Vec<_> =
-        (0..pages * PAGE).map(|_| (half(random.floats(dimension)), half(random.floats(dimension)))).collect();
+        (0..pages * PAGE).map(|_| (kept(random.floats(dimension)), kept(random.floats(dimension)))).collect();
     let mut out = Vec::new();
     for (index, (from, to)) in [(0, pages * PAGE - 3), (37, pages * PAGE - 70)].into_iter().enumerate() {
         let query = &queries[index * dimension..(index + 1) * dimension];
@@ -231,16 +248,19 @@ fn attention_by_definition(pages: usize, dimension: usize, cap: f64) -> Vec<f64>
 
 #[test]
 fn attention_is_that_of_the_definition_and_the_same_everywhere() {
-    for (pages, dimension, cap) in [(1, 64, 0.0), (3, 96, 0.0), (2, 128, 5.0)] {
-        let reference = attention(Isa::Plain, true, pages, dimension, cap);
-        let exact = attention_by_definition(pages, dimension, f64::from(cap));
-        for (found, exact) in reference.iter().zip(&exact) {
-            assert!((f64::from(*found) - exact).abs() < 1e-5, "{found} for {exact}");
-        }
-        for isa in Isa::available() {
-            for together in [false, true] {
-                let found = attention(isa, together, pages, dimension, cap);
-                assert_eq!(found, reference, "{isa:?} {together}");
+    // Where a number lies in the middle between two bytes, both may be right.
+    for (cache, tolerance) in [(CacheType::F16, 1e-5), (CacheType::Q8, 1e-4)] {
+        for (pages, dimension, cap) in [(1, 64, 0.0), (3, 96, 0.0), (2, 128, 5.0), (1, 80, 0.0)] {
+            let reference = attention(Isa::Plain, cache, true, pages, dimension, cap);
+            let exact = attention_by_definition(cache, pages, dimension, f64::from(cap));
+            for (found, exact) in reference.iter().zip(&exact) {
+                assert!((f64::from(*found) - exact).abs() < tolerance, "{cache:?}: {found} for {exact}");
+            }
+            for isa in Isa::available() {
+                for together in [false, true] {
+                    let found = attention(isa, cache, together, pages, dimension, cap);
+                    assert_eq!(found, reference, "{isa:?} {cache:?} {together}");
+                }
             }
         }
     }
