@@ -42,6 +42,31 @@ fn edits_renames_and_deletions_show_within_seconds() {
 }
 
 #[test]
+fn a_new_name_makes_no_vector_anew() {
+    let Some(desk) = Desk::new() else { return };
+    // So many that making their vectors again would take seconds.
+    let text: String = (0..200)
+        .map(|n| {
+            format!("Entry {n} of the register: {} is due for survey {}. ", n * 7919, n * 104_729).repeat(6)
+                + "\n\n"
+        })
+        .collect();
+    desk.write("heron.txt", text);
+    let server = desk.serve();
+    server.until_ledger("every vector is made", |ledger| ledger[0].2 > 50 && ledger[0].2 == ledger[0].3);
+    let chunks = desk.ledger(&desk.data())[0].2;
+    for (from, to) in [("heron.txt", "osprey.txt"), ("osprey.txt", "inner/kingfisher.txt")] {
+        std::fs::create_dir_all(desk.folder().join("inner")).unwrap();
+        std::fs::rename(desk.folder().join(from), desk.folder().join(to)).unwrap();
+        let name = to.trim_start_matches("inner/").trim_end_matches(".txt");
+        until(|| !desk.found(&desk.data(), &format!("\"{name}\"")).is_empty());
+        let ledger = desk.ledger(&desk.data());
+        assert_eq!(ledger, [(to.to_owned(), "indexed".to_owned(), chunks, chunks)]);
+    }
+    assert!(desk.found(&desk.data(), "\"heron\"").is_empty(), "the former name is forgotten");
+}
+
+#[test]
 fn a_removed_folder_leaves_nothing_behind() {
     let Some(desk) = Desk::with_files(&[("a.txt", "The password of the vault is xylophone-quartz.")]) else {
         return;

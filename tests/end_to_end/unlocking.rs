@@ -60,6 +60,22 @@ fn a_server_keeps_a_password_for_when_the_file_changes() {
     assert_eq!(leftovers(&desk, PASSWORD.as_bytes()), Vec::<String>::new());
 }
 
+#[test]
+fn an_office_file_is_read_with_its_password() {
+    let Some(desk) = Desk::new() else { return };
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/locked/agile-sha512.docx");
+    // The content says what a file is, whatever it is called.
+    desk.write("salaries.pdf", std::fs::read(from).unwrap());
+    desk.add();
+    assert_eq!(outcome(&desk), "encrypted");
+    assert_eq!(unlock(&desk, "not-this-one").status.code(), Some(1));
+    assert_eq!(outcome(&desk), "encrypted");
+    let opened = unlock(&desk, "Grüße 7");
+    assert!(opened.status.success(), "{opened:?}");
+    assert_eq!(outcome(&desk), "indexed");
+    assert!(!desk.found(&desk.data(), "\"rent is due monthly\"").is_empty());
+}
+
 fn sample(desk: &Desk) -> std::path::PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample-docs/hr/salaries-2024.pdf");
     desk.write("salaries.pdf", std::fs::read(from).unwrap())

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod eval;
+mod heap;
 pub mod interrupt;
 pub mod library;
 pub mod server;

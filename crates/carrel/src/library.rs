@@ -34,8 +34,8 @@ use carrel_index::{FileRecord, FileStamp, Filter, Index, IndexConfig, Query, Ran
 use carrel_ingest::{Password, Stamp, Workers};
 use carrel_models::{LocalEmbedder, Store};
 
-use crate::audit;
 use crate::config::Config;
+use crate::{audit, heap};
 
 pub use conversation::{Conversation, ConversationSummary};
 pub use error::{Error, Kind};
@@ -282,6 +282,8 @@ impl Library {
     /// Makes everything committed so far visible in search.
     pub fn publish(&self) -> Result<(), Error> {
         self.index.publish()?;
+        // What reading has freed since the last time.
+        heap::give_back();
         self.activity.changed();
         Ok(())
     }

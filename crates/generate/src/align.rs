@@ -343,8 +343,8 @@ fn without_list_marker(sentence: &str) -> &str {
 
 /// Words that stand for what was named in the sentence before.
 const PRONOUNS: [&str; 22] = [
-    "he", "she", "it", "they", "his", "her", "its", "their", "er", "sie", "es", "sein", "ihr", "ihre", "él", "ella",
-    "ellos", "su", "il", "elle", "ils", "elles",
+    "he", "she", "it", "they", "his", "her", "its", "their", "er", "sie", "es", "sein", "ihr", "ihre", "él",
+    "ella", "ellos", "su", "il", "elle", "ils", "elles",
 ];
 
 fn begins_with_pronoun(sentence: &str) -> bool {

@@ -346,7 +346,8 @@ mod tests {
 
     #[test]
     fn a_bare_phrase_is_not_cited_from_a_title() {
-        let song = passage(1, "songs.txt", 0, "Runaway. The opening of the song Runaway is played on a piano.");
+        let song =
+            passage(1, "songs.txt", 0, "Runaway. The opening of the song Runaway is played on a piano.");
         let (answer, _, _) = ask("Which song has a piano opening?", "Runaway", &[song]);
         assert_eq!(verdicts(&answer)[0].2, ["The opening of the song Runaway is played on a piano."]);
     }

@@ -147,9 +147,15 @@ mod tests {
     fn what_is_dated_after_the_day_asked_about_is_left_out() {
         for question in ["How high was the rent as of 2023-05-01?", "What was the rent as of May 2023?"] {
             let (kept, later) = as_of(question, leases());
-            assert_eq!((paths(&kept), paths(&later)), (vec!["lease.txt"], vec!["amendment.txt"]), "{question}");
+            assert_eq!(
+                (paths(&kept), paths(&later)),
+                (vec!["lease.txt"], vec!["amendment.txt"]),
+                "{question}"
+            );
         }
-        for question in ["How high is the rent?", "What was the rent as of 2025?", "What was the rent as of 2019?"] {
+        for question in
+            ["How high is the rent?", "What was the rent as of 2025?", "What was the rent as of 2019?"]
+        {
             assert_eq!(as_of(question, leases()).0.len(), 2, "{question}");
         }
     }

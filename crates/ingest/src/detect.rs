@@ -5,7 +5,7 @@ mod container;
 mod names;
 mod textual;
 
-pub(crate) use textual::decode;
+pub(crate) use textual::{decode, guess};
 
 /// A kind of file, as fine as the readers need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +33,14 @@ pub(crate) enum Kind {
     Mail,
     /// A web page saved as a mail message.
     Mhtml,
+    /// The same as a property list.
+    WebArchive,
     Mailbox,
     OutlookMessage,
     /// Comma-separated values and the like, with their delimiter.
     Csv(u8),
+    /// A table of dBase or FoxPro.
+    DBase,
     Markdown,
     Restructured,
     Org,
@@ -52,6 +56,7 @@ pub(crate) enum Kind {
     Tar,
     Gzip,
     Zlib,
+    Zstd,
     /// A raster image, by media type.
     Image(String),
     /// Something there is no reader for, by media type.
@@ -78,8 +83,10 @@ impl Kind {
             Kind::Xps => "application/vnd.ms-xpsdocument",
             Kind::Mail => "message/rfc822",
             Kind::Mhtml => "multipart/related",
+            Kind::WebArchive => "application/x-webarchive",
             Kind::Mailbox => "application/mbox",
             Kind::OutlookMessage => "application/vnd.ms-outlook",
+            Kind::DBase => "application/x-dbf",
             Kind::Csv(b'\t') => "text/tab-separated-values",
             Kind::Csv(_) => "text/csv",
             Kind::Markdown => "text/markdown",
@@ -95,6 +102,7 @@ impl Kind {
             Kind::Tar => "application/x-tar",
             Kind::Gzip => "application/gzip",
             Kind::Zlib => "application/zlib",
+            Kind::Zstd => "application/zstd",
             Kind::Image(media_type) | Kind::Other(media_type) => media_type,
         }
         .to_owned()
@@ -136,6 +144,16 @@ fn by_signature(bytes: &[u8]) -> Option<Kind> {
     }
     if starts(b"\x1F\x8B") {
         return Some(Kind::Gzip);
+    }
+    if starts(b"\x28\xB5\x2F\xFD") {
+        return Some(Kind::Zstd);
+    }
+    // Other property lists are settings.
+    if starts(b"bplist0") && find(bytes, b"WebMainResource").is_some() {
+        return Some(Kind::WebArchive);
+    }
+    if crate::extract::is_table(bytes) {
+        return Some(Kind::DBase);
     }
     if bytes.len() > 262 && &bytes[257..262] == b"ustar" {
         return Some(Kind::Tar);

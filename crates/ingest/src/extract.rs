@@ -8,11 +8,13 @@
 mod archive;
 mod csv;
 mod dates;
+mod dbase;
 mod draft;
 mod ebook;
 mod fields;
 mod html;
 mod legacy;
+mod locked;
 mod mail;
 mod markup;
 mod notebook;
@@ -24,6 +26,7 @@ mod sheets;
 mod slides;
 mod source;
 mod text;
+mod webarchive;
 mod word;
 mod xml;
 
@@ -38,6 +41,7 @@ use carrel_corpus::{Document, Outcome};
 use crate::detect::{Kind, detect};
 use crate::limits::readable_bytes;
 use crate::{Limits, Password};
+pub(crate) use dbase::is_table;
 pub(crate) use draft::Draft;
 pub(crate) use pdf::ranges;
 
@@ -114,9 +118,17 @@ pub(crate) struct Source<'a> {
 pub(crate) type Reading = Result<Draft, Outcome>;
 
 impl<'a> Source<'a> {
-    /// Reads the source as what its content says it is.
+    /// Reads the source as what its content says it is, decrypted where a password opens it.
     fn read(&self) -> Document {
         let kind = detect(self.name, self.bytes);
+        let opened = std::panic::catch_unwind(AssertUnwindSafe(|| locked::open(self, &kind)));
+        match opened.ok().flatten() {
+            Some(bytes) => Source { bytes: &bytes, ..*self }.read_kind(detect(self.name, &bytes)),
+            None => self.read_kind(kind),
+        }
+    }
+
+    fn read_kind(&self, kind: Kind) -> Document {
         let media_type = kind.media_type();
         let before = self.budget.text.get();
         let reading = std::panic::catch_unwind(AssertUnwindSafe(|| self.read_as(&kind)));
@@ -150,9 +162,11 @@ impl<'a> Source<'a> {
             Kind::Xps => office::read_xps(self),
             Kind::Mail => mail::read(self),
             Kind::Mhtml => mail::read_page(self),
+            Kind::WebArchive => webarchive::read(self),
             Kind::Mailbox => mail::read_mailbox(self),
             Kind::OutlookMessage => mail::read_outlook(self),
             Kind::Csv(delimiter) => csv::read(self, *delimiter),
+            Kind::DBase => dbase::read(self),
             Kind::Markdown => markup::read_markdown(self),
             Kind::Restructured => markup::read_restructured(self),
             Kind::Org => markup::read_org(self),
@@ -166,6 +180,7 @@ impl<'a> Source<'a> {
             Kind::Tar => archive::read_tar(self),
             Kind::Gzip => archive::read_gzip(self),
             Kind::Zlib => archive::read_zlib(self),
+            Kind::Zstd => archive::read_zstd(self),
             Kind::Image(media_type) => {
                 Err(Outcome::Unsupported { kind: format!("{media_type}; {UNRECOGNISED}") })
             }

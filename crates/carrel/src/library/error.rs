@@ -84,7 +84,7 @@ impl Error {
                 Some("`carrel table --help` shows such a schema".into())
             }
             Error::WrongPassword(_) => {
-                Some("what can be opened are PDF files and ZIP archives without AES; nothing was kept".into())
+                Some("what can be opened are PDF, Office and OpenDocument files and ZIP archives; nothing was kept".into())
             }
             Error::NoSuchFolder => Some("`carrel status` lists the folders".into()),
             _ => None,

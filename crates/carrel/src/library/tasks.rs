@@ -2,8 +2,8 @@
 
 use carrel_corpus::{Answer, Coverage, DocumentId, Passage, SeamError};
 use carrel_generate::tasks::{
-    self, Comparison, Criterion, Exhausted, ExhaustiveConfig, Source, SummaryConfig, Table,
-    TableConfig, Wanted, Watcher,
+    self, Comparison, Criterion, Exhausted, ExhaustiveConfig, Source, SummaryConfig, Table, TableConfig,
+    Wanted, Watcher,
 };
 use carrel_index::{Filter, Query, parse_query};
 

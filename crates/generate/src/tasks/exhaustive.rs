@@ -224,14 +224,14 @@ struct Scale {
     compared: f32,
 }
 
-// From a prototype's fit to five questions over contracts, `near` scaled by hand to what is computed here: to be fitted
-// again by `tests/scripts/calibrate_exhaustive.py`.
+// Fitted by `tests/scripts/calibrate_exhaustive.py` with Qwen2.5-Coder-1.5B to seven questions over 60 contracts. Each left
+// out in turn: recall 0.87, precision 0.74.
 const SCALES: [Scale; 3] = [
-    Scale { of: |signs| signs.near, mean: 0.525, deviation: 0.166, absolute: 0.54, compared: 0.40 },
-    Scale { of: |signs| signs.states, mean: -0.086, deviation: 0.538, absolute: 0.37, compared: 0.25 },
-    Scale { of: |signs| signs.answers, mean: 0.673, deviation: 0.556, absolute: -0.38, compared: 1.14 },
+    Scale { of: |signs| signs.near, mean: 0.530, deviation: 0.174, absolute: 0.28, compared: 0.99 },
+    Scale { of: |signs| signs.states, mean: -0.139, deviation: 0.558, absolute: 0.94, compared: 0.42 },
+    Scale { of: |signs| signs.answers, mean: 0.384, deviation: 0.417, absolute: -0.63, compared: 0.22 },
 ];
-const BIAS: f32 = 0.07;
+const BIAS: f32 = 0.44;
 /// So many documents would have to be visited for their own mean to count as much as that of all kinds.
 const FAMILIAR: f32 = 10.0;
 

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use carrel_corpus::{DocumentId, Outcome};
+use carrel_corpus::{Chunk, DocumentId, Outcome};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::delta::span;
 use super::{integer, next_sequence, size, text};
 use crate::words::language;
 use crate::{Error, FileRecord, FileStamp, Reading, Result, StoredDocument};
@@ -56,6 +57,7 @@ fn put_one(
         return Err(Error::Reading { path: path.clone(), chunks: chunks.len(), texts: texts.len() });
     }
     let (outcome, detail) = document.outcome.encode();
+    let named = document.title == name_of(path) && title_at(tx, path)?.as_ref() == Some(&document.title);
     let id: i64 = tx
         .prepare_cached(
             "INSERT INTO documents (path, container, size, modified_ns, inode, hash, outcome, detail, title,
@@ -89,13 +91,19 @@ fn put_one(
         )?;
     let text = text::insert(tx, id, &document.text, &document.blocks)?;
     tx.prepare_cached("UPDATE documents SET text = ?2 WHERE id = ?1")?.execute([id, text])?;
-    put_chunks(tx, embedder, sequence, id, text, reading)?;
+    let renamed = match named {
+        true => Renamed::of(tx, id, reading)?,
+        false => Renamed::default(),
+    };
+    put_chunks(tx, embedder, sequence, id, text, reading, &renamed)?;
     drop_unused_texts(tx, id)?;
     count_chunks(tx, id)?;
     Ok(id)
 }
 
-/// Chunks whose embedding text did not change keep their id, and so their place in both indexes.
+/// Chunks whose embedding text did not change keep their id, and so their place in both indexes. Those of which only
+/// the name of the file changed are new in the keyword index, with the vector that they had: making it again would cost
+/// as much as reading the file for the first time, for a name.
 fn put_chunks(
     tx: &Transaction,
     embedder: i64,
@@ -103,6 +111,7 @@ fn put_chunks(
     document: i64,
     text: i64,
     reading: &Reading,
+    renamed: &Renamed,
 ) -> Result<()> {
     let mut former = live_chunks(tx, document)?;
     let mut update = tx.prepare_cached(
@@ -128,10 +137,13 @@ fn put_chunks(
             Some(id) => update.execute(params![
                 id, text, position, start, end, locator, headings, context, hidden, prefix, whole
             ])?,
-            None => insert.execute(params![
-                document, text, position, start, end, locator, headings, context, hidden, prefix, whole,
-                hash, sequence, embedder
-            ])?,
+            None => {
+                renamed.keep_vectors(tx, chunk, &reading.document.text, hash, sequence)?;
+                insert.execute(params![
+                    document, text, position, start, end, locator, headings, context, hidden, prefix, whole,
+                    hash, sequence, embedder
+                ])?
+            }
         };
     }
     for id in former.into_values().flatten() {
@@ -139,6 +151,74 @@ fn put_chunks(
         log_removal(tx, id, sequence)?;
     }
     Ok(())
+}
+
+/// The former chunks of a document that got another name, by everything in them but the name.
+///
+/// A title that is no more than the file's name stands in the text that is embedded, so that a renamed file has other
+/// texts with the same words.
+#[derive(Default)]
+struct Renamed {
+    /// For each the hash of its text.
+    chunks: HashMap<TextHash, TextHash>,
+}
+
+impl Renamed {
+    /// Empty where the document has all of the texts that it is to have.
+    fn of(tx: &Transaction, document: i64, reading: &Reading) -> Result<Renamed> {
+        let former = live_chunks(tx, document)?;
+        let mut chunks = HashMap::new();
+        if reading.texts.iter().all(|text| former.contains_key(&text_hash(text))) {
+            return Ok(Renamed { chunks });
+        }
+        let mut statement = tx.prepare_cached(
+            "SELECT hash, text, start, \"end\", headings, context FROM chunks
+             WHERE document = ?1 AND retired IS NULL AND vector IS NOT NULL",
+        )?;
+        let mut rows = statement.query([document])?;
+        while let Some(row) = rows.next()? {
+            let text = text::slice(tx, row.get(1)?, span(row, 2)?)?;
+            let (headings, context): (String, String) = (row.get(4)?, row.get(5)?);
+            chunks.insert(nameless_hash(&headings, &context, &text), row.get(0)?);
+        }
+        Ok(Renamed { chunks })
+    }
+
+    /// Gives the text of the hash `now` the vectors that the chunk had under its former name.
+    fn keep_vectors(
+        &self,
+        tx: &Transaction,
+        chunk: &Chunk,
+        text: &str,
+        now: TextHash,
+        sequence: i64,
+    ) -> Result<()> {
+        if self.chunks.is_empty() {
+            return Ok(());
+        }
+        let nameless = nameless_hash(&chunk.headings.join("\u{1f}"), &chunk.context, chunk.span.of(text));
+        if let Some(before) = self.chunks.get(&nameless) {
+            tx.prepare_cached(
+                "INSERT OR IGNORE INTO vectors (embedder, hash, vector, sequence)
+                 SELECT embedder, ?2, vector, ?3 FROM vectors WHERE hash = ?1",
+            )?
+            .execute(params![before, now, sequence])?;
+        }
+        Ok(())
+    }
+}
+
+fn nameless_hash(headings: &str, context: &str, text: &str) -> TextHash {
+    text_hash(&[headings, context, text].join("\u{1e}"))
+}
+
+/// The title of a document at `path` that says none itself.
+fn name_of(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => name,
+    }
 }
 
 fn live_chunks(tx: &Transaction, document: i64) -> Result<HashMap<TextHash, VecDeque<i64>>> {
@@ -216,6 +296,13 @@ fn remove_one(tx: &Transaction, sequence: i64, id: i64) -> Result<()> {
     Ok(())
 }
 
+fn title_at(tx: &Transaction, path: &str) -> Result<Option<String>> {
+    Ok(tx
+        .prepare_cached("SELECT title FROM documents WHERE path = ?1")?
+        .query_row([path], |row| row.get(0))
+        .optional()?)
+}
+
 pub(crate) fn id_at(tx: &Transaction, path: &str) -> Result<Option<i64>> {
     Ok(tx
         .prepare_cached("SELECT id FROM documents WHERE path = ?1")?
@@ -230,12 +317,33 @@ pub(crate) fn rename(tx: &Transaction, from: &str, stamp: &FileStamp) -> Result<
         remove(tx, std::slice::from_ref(&stamp.path))?;
         tx.prepare_cached("UPDATE documents SET path = ?2 WHERE id = ?1")?
             .execute(params![id, stamp.path])?;
+        tx.prepare_cached("UPDATE documents SET title = ?3 WHERE id = ?1 AND title = ?2")?
+            .execute(params![id, name_of(from), name_of(&stamp.path)])?;
         tx.prepare_cached(
             "UPDATE documents SET path = ?2 || substr(path, length(?3) + 1) WHERE container = ?1",
         )?
         .execute(params![id, stamp.path, from])?;
+        rename_unpacked(tx, id, from, &stamp.path)?;
     }
     stamp_one(tx, id, stamp)
+}
+
+/// What is in a compressed file is called as the file is, without its last extension.
+fn rename_unpacked(tx: &Transaction, container: i64, from: &str, to: &str) -> Result<()> {
+    let (former, now) = (name_of(from), name_of(to));
+    let [before, after] = [former, now].map(|name| format!("{to}!/{name}"));
+    // Where it is a member of another kind after all, the next reading puts it right.
+    tx.prepare_cached(
+        "UPDATE OR IGNORE documents SET path = ?3 || substr(path, length(?2) + 1)
+         WHERE container = ?1 AND (path = ?2 OR substr(path, 1, length(?2) + 2) = ?2 || '!/')",
+    )?
+    .execute(params![container, before, after])?;
+    tx.prepare_cached("UPDATE documents SET title = ?3 WHERE path = ?1 AND title = ?2")?.execute(params![
+        after,
+        name_of(former),
+        name_of(now)
+    ])?;
+    Ok(())
 }
 
 /// Notes that the file at the stamp's path has a new stamp and the same bytes.

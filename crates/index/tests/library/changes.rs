@@ -1,9 +1,9 @@
 //! Putting, editing, moving and removing documents.
 
-use carrel_corpus::{Document, DocumentId, Outcome};
+use carrel_corpus::{Document, DocumentId, Outcome, Passage};
 use carrel_index::{FileStamp, Filter, Reading};
 
-use crate::shelf::{Shelf, chunks, document, hybrid, keywords, stamp, texts};
+use crate::shelf::{Shelf, by_vectors, chunks, document, hybrid, keywords, stamp, texts};
 
 const LEASE: &str =
     "The tenant pays rent of 900 euros on the third of each month.\n\nThe deposit is two months' rent.";
@@ -80,6 +80,74 @@ fn a_moved_or_copied_text_is_never_embedded_again() {
     let folder = Filter { folders: vec!["/desk/old".into()], ..Filter::default() };
     let found = shelf.index().search(&carrel_index::Query { filter: folder, ..hybrid("deposit") }).unwrap();
     assert!(!found.is_empty() && found.iter().all(|passage| passage.path == "/desk/old/lease.txt"));
+}
+
+/// Puts a file with its title before the text of each chunk, as what is embedded has it.
+fn put_titled(shelf: &Shelf, path: &str, title: &str, text: &str) {
+    let (file, inside) = path.split_once("!/").map_or((path, false), |(file, _)| (file, true));
+    let packed = Document::unread("packed", "application/gzip", Outcome::Indexed);
+    let container = Reading { path: file.into(), document: &packed, chunks: &[], texts: &[] };
+    let document = Document { title: title.into(), ..document(text) };
+    let chunks = chunks(text);
+    let texts: Vec<String> = chunks.iter().map(|chunk| format!("{title}\n{}", chunk.span.of(text))).collect();
+    let reading = Reading { path: path.into(), document: &document, chunks: &chunks, texts: &texts };
+    let readings = if inside { vec![container, reading] } else { vec![reading] };
+    shelf.index().put(&stamp(file, text), &readings).unwrap();
+}
+
+#[test]
+fn a_new_name_of_a_compressed_file_costs_no_vector() {
+    let shelf = Shelf::new();
+    put_titled(&shelf, "/desk/heron.txt.gz!/heron.txt", "heron", LEASE);
+    shelf.settle();
+    let now = stamp("/desk/osprey.txt.gz", LEASE);
+    shelf.index().rename("/desk/heron.txt.gz", "/desk/osprey.txt.gz", &now).unwrap();
+    put_titled(&shelf, "/desk/osprey.txt.gz!/osprey.txt", "osprey", LEASE);
+    assert!(shelf.index().pending_vectors(9).unwrap().is_empty());
+    shelf.settle();
+    let files = shelf.index().files().unwrap();
+    let files: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.embedded)).collect();
+    assert_eq!(files, [("/desk/osprey.txt.gz", 0), ("/desk/osprey.txt.gz!/osprey.txt", 2)]);
+}
+
+#[test]
+fn a_new_name_is_found_and_costs_no_vector() {
+    let shelf = Shelf::new();
+    put_titled(&shelf, "/desk/heron.txt", "heron", LEASE);
+    shelf.settle();
+    let before = shelf.index().search(&by_vectors("deposit")).unwrap();
+    shelf.index().rename("/desk/heron.txt", "/desk/osprey.txt", &stamp("/desk/osprey.txt", LEASE)).unwrap();
+    assert_eq!(shelf.index().files().unwrap()[0].title, "osprey");
+    put_titled(&shelf, "/desk/osprey.txt", "osprey", LEASE);
+    assert!(shelf.index().pending_vectors(9).unwrap().is_empty());
+    shelf.index().publish().unwrap();
+    let file = &shelf.index().files().unwrap()[0];
+    assert_eq!((file.title.as_str(), file.chunks, file.embedded), ("osprey", 2, 2));
+    assert_eq!(shelf.find(&keywords("osprey")).len(), 2);
+    assert!(shelf.find(&keywords("heron")).is_empty());
+    let after = shelf.index().search(&by_vectors("deposit")).unwrap();
+    let similarities = |found: &[Passage]| found.iter().map(|p| (p.span, p.similarity)).collect::<Vec<_>>();
+    assert_eq!(similarities(&after), similarities(&before));
+    shelf.index().erase().unwrap();
+    assert!(shelf.index().integrity().unwrap().problems.is_empty());
+
+    // Twice, and with a change of one paragraph of two.
+    let edited = LEASE.replace("deposit", "bond");
+    shelf.index().rename("/desk/osprey.txt", "/desk/tern.txt", &stamp("/desk/tern.txt", LEASE)).unwrap();
+    put_titled(&shelf, "/desk/tern.txt", "tern", &edited);
+    assert_eq!(shelf.index().pending_vectors(9).unwrap().len(), 1);
+}
+
+#[test]
+fn a_new_title_of_its_own_is_embedded() {
+    let shelf = Shelf::new();
+    put_titled(&shelf, "/desk/a.txt", "heron", LEASE);
+    shelf.settle();
+    put_titled(&shelf, "/desk/a.txt", "osprey", LEASE);
+    assert_eq!(shelf.index().pending_vectors(9).unwrap().len(), 2);
+    shelf.settle();
+    put_titled(&shelf, "/desk/a.txt", "a", LEASE);
+    assert_eq!(shelf.index().pending_vectors(9).unwrap().len(), 2, "the name for a title that was lost");
 }
 
 #[test]

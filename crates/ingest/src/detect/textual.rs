@@ -57,6 +57,9 @@ fn markup(body: &str) -> Option<Kind> {
             if head.contains("office:document") && head.contains("office:mimetype") {
                 return Some(Kind::FlatOpenDocument);
             }
+            if head.contains("<plist") && head.contains("webmainresource") {
+                return Some(Kind::WebArchive);
+            }
             if head.contains("<fictionbook") {
                 return Some(Kind::FictionBook);
             }
@@ -191,8 +194,12 @@ pub(crate) fn decode(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return text.to_owned();
     }
-    let encoding = wide_encoding(bytes).unwrap_or_else(|| legacy_encoding(bytes));
-    encoding.decode_without_bom_handling(bytes).0.into_owned()
+    guess(bytes).decode_without_bom_handling(bytes).0.into_owned()
+}
+
+/// The encoding that text without a byte order mark looks like.
+pub(crate) fn guess(bytes: &[u8]) -> &'static encoding_rs::Encoding {
+    wide_encoding(bytes).unwrap_or_else(|| legacy_encoding(bytes))
 }
 
 fn legacy_encoding(bytes: &[u8]) -> &'static encoding_rs::Encoding {

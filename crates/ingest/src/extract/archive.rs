@@ -1,10 +1,10 @@
-//! Archives (zip, tar) and compressed files (gzip, zlib): every member is a document of its own.
+//! Archives (zip, tar) and compressed files (gzip, zlib, zstd): every member is a document of its own.
 
 use std::io::{Cursor, Read};
 
 use carrel_corpus::Outcome;
 
-use super::{Draft, Reading, Source, safe_name, stem};
+use super::{Draft, Reading, Source, locked, safe_name, stem};
 
 /// Most bytes that all members of one archive may unpack to.
 const UNPACKED: u64 = 1 << 30;
@@ -68,11 +68,29 @@ fn decrypted(
     room: u64,
 ) -> Option<Vec<u8>> {
     let limit = source.limits.file_bytes.min(room).saturating_add(1);
+    let sealed = place(archive, index);
     source.passwords.iter().find_map(|password| {
+        if let Some((header, data)) = &sealed
+            && let Some(bytes) =
+                locked::open_member(source.bytes, *header, data.clone(), password.text(), limit)
+        {
+            return Some(bytes);
+        }
         let file = archive.by_index_decrypt(index, password.text().as_bytes()).ok()?;
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes).is_ok().then_some(bytes)
     })
+}
+
+/// Where the local header of a member begins and where its data stand.
+fn place(
+    archive: &mut zip::ZipArchive<Cursor<&[u8]>>,
+    index: usize,
+) -> Option<(usize, std::ops::Range<usize>)> {
+    let file = archive.by_index_raw(index).ok()?;
+    let start = usize::try_from(file.data_start()?).ok()?;
+    let end = start.checked_add(usize::try_from(file.compressed_size()).ok()?)?;
+    Some((usize::try_from(file.header_start()).ok()?, start..end))
 }
 
 /// Reads a tar archive.
@@ -105,6 +123,14 @@ pub(super) fn read_gzip(source: &Source) -> Reading {
 /// Reads a zlib stream.
 pub(super) fn read_zlib(source: &Source) -> Reading {
     inflate(source, flate2::read::ZlibDecoder::new(source.bytes))
+}
+
+/// Reads a file of zstd frames.
+pub(super) fn read_zstd(source: &Source) -> Reading {
+    match zstd::stream::read::Decoder::new(source.bytes) {
+        Ok(stream) => inflate(source, stream),
+        Err(_) => Err(Outcome::Failed { reason: "damaged archive".into() }),
+    }
 }
 
 fn inflate(source: &Source, stream: impl Read) -> Reading {
@@ -198,6 +224,19 @@ mod tests {
         let document = read("a.tar.gz", &encoder.finish().expect("closes"));
         assert_eq!(document.members[0].0, "notes/a.txt");
         assert_eq!(document.members[0].1.text, "hello");
+    }
+
+    #[test]
+    fn a_zstd_file_is_its_member_and_a_cut_one_says_so() {
+        let text: String =
+            (0..20_000u32).map(|n| format!("Rent {}. ", n.wrapping_mul(2_654_435_761))).collect();
+        let packed = zstd::encode_all(text.as_bytes(), 1).expect("packs in memory");
+        let document = read("notes.txt.zst", &packed);
+        assert_eq!((document.members[0].0.as_str(), &document.members[0].1.text), ("notes.txt", &text));
+        assert_eq!(document.outcome.to_string(), "indexed");
+        let cut = read("notes.txt.zst", &packed[..packed.len() / 2]);
+        assert_eq!(cut.outcome.to_string(), "partly read (the end of the file: damaged)");
+        assert!(text.starts_with(&cut.members[0].1.text));
     }
 
     #[test]

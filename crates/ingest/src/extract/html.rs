@@ -17,7 +17,7 @@ pub(super) fn read(source: &Source) -> Reading {
 }
 
 /// Decodes a page in the encoding that it names, where it names one and has no byte order mark.
-fn decode_page(bytes: &[u8]) -> String {
+pub(super) fn decode_page(bytes: &[u8]) -> String {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(2048)]).to_ascii_lowercase();
     let named = head.split("charset=").nth(1).map(|rest| {
         rest.trim_start_matches(['"', '\''])

@@ -61,7 +61,6 @@ pub(super) fn read(source: &Source) -> Reading {
     margins::drop_repeated(&mut readings);
     let outline = structure::outline(&catalog);
     let body = body_size(&readings);
-    let named = structure::has_several_authors(&pdf);
     for (position, reading) in readings.iter().enumerate() {
         let number = u32::try_from(position + 1).unwrap_or(u32::MAX);
         let locator = Locator::Pages { first: number, last: number };
@@ -71,7 +70,7 @@ pub(super) fn read(source: &Source) -> Reading {
             }
         }
         if let Some(page) = pdf.pages().get(position) {
-            for (kind, text) in structure::notes(page, draft.text(), named) {
+            for (kind, text) in structure::notes(page, draft.text()) {
                 draft.push(kind, locator.clone(), &text);
             }
         }
@@ -318,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_name_their_authors_where_there_are_several() {
+    fn comments_name_their_authors() {
         let commented = |second: &str| {
             let bytes = file(&["BT /F1 12 Tf 72 700 Td (Rent is due.) Tj ET"], "");
             let notes = format!(
@@ -331,7 +330,7 @@ mod tests {
             )
         };
         assert_eq!(commented("Bob").text, "Rent is due.\n\nAda: Why?\n\nBob: So it is.");
-        assert_eq!(commented("Ada").text, "Rent is due.\n\nWhy?\n\nSo it is.");
+        assert_eq!(commented("Ada").text, "Rent is due.\n\nAda: Why?\n\nAda: So it is.");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{Draft, Reading, Source, dates, legacy, opendocument};
 /// A group of rows is closed when its text has this many bytes: about what one chunk holds.
 const GROUP: usize = 1500;
 /// Most cells that are kept of one sheet.
-const CELLS: usize = 2_000_000;
+pub(super) const CELLS: usize = 2_000_000;
 /// Rows at the top of a sheet among which its header row is looked for.
 const HEADER_WITHIN: usize = 10;
 

@@ -98,8 +98,8 @@ pub(super) fn hidden_layers(catalog: &Dict) -> Vec<u32> {
 }
 
 /// The comments on a page, and the values of form fields that have no appearance. `shown` is the text so far: what
-/// is already in it is not said again. `named` says whether each comment begins with its author.
-pub(super) fn notes(page: &Page, shown: &str, named: bool) -> Vec<(BlockKind, String)> {
+/// is already in it is not said again. A comment begins with its author.
+pub(super) fn notes(page: &Page, shown: &str) -> Vec<(BlockKind, String)> {
     let mut notes = Vec::new();
     let annotations = page.raw().get::<Array>(b"Annots");
     for annotation in annotations.iter().flat_map(|list| list.iter::<Dict>()).take(ENTRIES) {
@@ -114,8 +114,7 @@ pub(super) fn notes(page: &Page, shown: &str, named: bool) -> Vec<(BlockKind, St
         if shown.contains(text.trim()) || shown.contains(&one_line(&text)) {
             continue;
         }
-        let author = author(&annotation).filter(|_| named);
-        let text = match author {
+        let text = match author(&annotation) {
             Some(author) => format!("{author}: {text}"),
             None => text,
         };
@@ -134,22 +133,6 @@ fn author(annotation: &Dict) -> Option<String> {
     }
     let name = text_string(&annotation.get::<PdfString>(b"T")?);
     (!name.trim().is_empty()).then_some(name)
-}
-
-/// Whether more than one person has commented, so that it matters who says what.
-pub(super) fn has_several_authors(pdf: &Pdf) -> bool {
-    let mut first: Option<String> = None;
-    for page in pdf.pages().iter() {
-        let annotations = page.raw().get::<Array>(b"Annots");
-        for name in annotations.iter().flat_map(|list| list.iter::<Dict>()).filter_map(|note| author(&note)) {
-            match &first {
-                Some(first) if *first != name => return true,
-                Some(_) => {}
-                None => first = Some(name),
-            }
-        }
-    }
-    false
 }
 
 /// The name and value of a form field, which may stand in the widget's parents.
