@@ -97,11 +97,11 @@ fn queries(weather: &Weather) -> Vec<String> {
     queries
 }
 
-/// Path, place and score of everything that a query finds by its words: by meaning, a renamed file is found as under the
-/// name that it was first read with, since a name is not worth new vectors.
+/// Path, place and score of everything that a query finds.
 fn found(desk: &Desk, data: &Path, query: &str) -> Vec<(Value, Value, String)> {
-    let found = desk.json_in(data, &["search", query, "--by", "words", "--limit", "60"]);
+    let found = desk.json_in(data, &["search", query, "--limit", "60"]);
     let passages = found["passages"].as_array().unwrap().iter();
+    // Vectors made in batches of other lengths differ in the last places.
     let score = |passage: &Value| format!("{:.2}", passage["score"].as_f64().unwrap());
     passages.map(|passage| (passage["path"].clone(), passage["span"].clone(), score(passage))).collect()
 }

@@ -158,7 +158,7 @@ impl fmt::Display for Outcome {
 /// into it are offsets into the file. Blocks are in reading order, do not overlap, and lie inside `text`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document {
-    /// The document's own title where it has one, else its file stem.
+    /// The title that the document states; empty when it states none and goes by its file's name.
     pub title: String,
     /// The type found from the content, as a media type.
     pub media_type: String,
@@ -175,9 +175,9 @@ pub struct Document {
 
 impl Document {
     /// A document of which nothing was read.
-    pub fn unread(title: impl Into<String>, media_type: impl Into<String>, outcome: Outcome) -> Document {
+    pub fn unread(media_type: impl Into<String>, outcome: Outcome) -> Document {
         Document {
-            title: title.into(),
+            title: String::new(),
             media_type: media_type.into(),
             text: String::new(),
             blocks: Vec::new(),

@@ -96,17 +96,13 @@ fn cover_all(one: &Locator, other: &Locator) -> Locator {
     }
 }
 
-/// What of a chunk is embedded and indexed: the title and the headings that its text does not begin with, in one line,
+/// What of a chunk is embedded and indexed: the title that the document states and the headings that its text does not begin with, in one line,
 /// then its context, then its text.
 pub fn embedding_text(title: &str, chunk: &Chunk, document_text: &str) -> String {
     let text = chunk.span.of(document_text).trim();
     let opening: Cow<str> = text.lines().take(3).collect::<Vec<_>>().join("\n").into();
-    // A title made from a file's name has underscores for spaces, and no tokenizer parts words at those.
-    let title = title.replace('_', " ");
     let mut line: Vec<&str> = Vec::new();
-    for part in
-        std::iter::once(title.as_str()).chain(chunk.headings.iter().map(String::as_str)).map(str::trim)
-    {
+    for part in std::iter::once(title).chain(chunk.headings.iter().map(String::as_str)).map(str::trim) {
         if !part.is_empty() && !opening.contains(part) && !line.contains(&part) {
             line.push(part);
         }

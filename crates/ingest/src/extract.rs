@@ -57,7 +57,7 @@ pub fn extract(path: &Path, limits: &Limits) -> Document {
     });
     match read {
         Ok(bytes) => extract_bytes(&name, &bytes, &[], limits),
-        Err(error) => unread(&name, Outcome::Failed { reason: open_failure(&error) }),
+        Err(error) => unread(Outcome::Failed { reason: open_failure(&error) }),
     }
 }
 
@@ -65,7 +65,7 @@ pub fn extract(path: &Path, limits: &Limits) -> Document {
 pub(crate) fn extract_bytes(name: &str, bytes: &[u8], passwords: &[Password], limits: &Limits) -> Document {
     if bytes.len() as u64 > limits.file_bytes {
         let limit = format!("over {}", readable_bytes(limits.file_bytes));
-        return unread(name, Outcome::TooLarge { limit });
+        return unread(Outcome::TooLarge { limit });
     }
     let budget = Budget { text: Cell::new(limits.text_bytes), members: Cell::new(limits.members) };
     Source { name, bytes, passwords, depth: 0, limits, budget: &budget }.read()
@@ -84,8 +84,8 @@ pub(crate) fn open_failure(error: &std::io::Error) -> String {
     }
 }
 
-fn unread(name: &str, outcome: Outcome) -> Document {
-    Document::unread(stem(name), "application/octet-stream", outcome)
+fn unread(outcome: Outcome) -> Document {
+    Document::unread("application/octet-stream", outcome)
 }
 
 /// The name without its last extension.
@@ -133,12 +133,12 @@ impl<'a> Source<'a> {
         let before = self.budget.text.get();
         let reading = std::panic::catch_unwind(AssertUnwindSafe(|| self.read_as(&kind)));
         match reading {
-            Ok(Ok(draft)) => draft.finish(self.name, media_type),
-            Ok(Err(outcome)) => Document::unread(stem(self.name), media_type, outcome),
+            Ok(Ok(draft)) => draft.finish(media_type),
+            Ok(Err(outcome)) => Document::unread(media_type, outcome),
             Err(_) => {
                 self.budget.text.set(before);
                 let reason = "damaged, or not as its format wants it".to_owned();
-                Document::unread(stem(self.name), media_type, Outcome::Failed { reason })
+                Document::unread(media_type, Outcome::Failed { reason })
             }
         }
     }

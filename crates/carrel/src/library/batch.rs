@@ -111,7 +111,7 @@ mod tests {
     use carrel_corpus::Outcome;
 
     fn document(members: Vec<(String, Document)>) -> Document {
-        Document { members, ..Document::unread("", "text/plain", Outcome::Empty) }
+        Document { members, ..Document::unread("text/plain", Outcome::Empty) }
     }
 
     #[test]

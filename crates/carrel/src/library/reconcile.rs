@@ -228,8 +228,7 @@ impl Library {
         kept: Option<(Stamp, [u8; 32])>,
     ) -> Result<(), Error> {
         let (stamp, hash) = kept.unwrap_or_default();
-        let stem = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let document = Document::unread(stem.unwrap_or_default(), "application/octet-stream", outcome);
+        let document = Document::unread("application/octet-stream", outcome);
         let reading = Reading { path: path.to_owned(), document: &document, chunks: &[], texts: &[] };
         self.index.put(&file_stamp(path, &stamp, hash), &[reading])?;
         Ok(())

@@ -4,6 +4,7 @@
 use carrel_corpus::Span;
 use rusqlite::{Row, Transaction, params};
 
+use super::documents::name_of;
 use super::{size, text};
 use crate::Result;
 
@@ -45,13 +46,15 @@ pub(crate) fn added(
     mut sink: impl FnMut(IndexedChunk) -> Result<()>,
 ) -> Result<()> {
     let mut statement = tx.prepare_cached(
-        "SELECT chunks.id, language, chunks.text, start, \"end\", prefix, whole
+        "SELECT chunks.id, language, chunks.text, start, \"end\", prefix, whole, path, title
          FROM chunks JOIN documents ON documents.id = document
          WHERE added > ?1 AND retired IS NULL ORDER BY chunks.id",
     )?;
     let mut rows = statement.query([since])?;
     while let Some(row) = rows.next()? {
-        let text = embedded_text(tx, row.get(2)?, span(row, 3)?, row.get(5)?, row.get(6)?)?;
+        let embedded = embedded_text(tx, row.get(2)?, span(row, 3)?, row.get(5)?, row.get(6)?)?;
+        let (path, title): (String, String) = (row.get(7)?, row.get(8)?);
+        let text = if title.is_empty() { named(name_of(&path), embedded) } else { embedded };
         sink(IndexedChunk { id: row.get(0)?, language: row.get(1)?, text })?;
     }
     Ok(())
@@ -144,7 +147,15 @@ pub(crate) fn has_garbage(tx: &Transaction, published: i64, held: i64) -> Result
     Ok(statement.query_row(params![published, held], |row| row.get(0))?)
 }
 
-/// The text that is embedded and indexed for a chunk.
+/// A text with the name of its file before it, unless it begins with that.
+fn named(name: &str, text: String) -> String {
+    // No tokenizer parts words at an underscore.
+    let name = name.replace('_', " ");
+    let opening = text.match_indices('\n').nth(2).map_or(text.as_str(), |(end, _)| &text[..end]);
+    if opening.contains(&name) { text } else { name + "\n" + &text }
+}
+
+/// The text that is embedded for a chunk; the keyword index has a [`named`] one of a document that states no title.
 pub(crate) fn embedded_text(
     tx: &Transaction,
     text: i64,

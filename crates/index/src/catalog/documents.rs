@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use carrel_corpus::{Chunk, DocumentId, Outcome};
+use carrel_corpus::{DocumentId, Outcome};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::delta::span;
 use super::{integer, next_sequence, size, text};
 use crate::words::language;
 use crate::{Error, FileRecord, FileStamp, Reading, Result, StoredDocument};
@@ -57,7 +56,7 @@ fn put_one(
         return Err(Error::Reading { path: path.clone(), chunks: chunks.len(), texts: texts.len() });
     }
     let (outcome, detail) = document.outcome.encode();
-    let named = document.title == name_of(path) && title_at(tx, path)?.as_ref() == Some(&document.title);
+    let former = title_at(tx, path)?;
     let id: i64 = tx
         .prepare_cached(
             "INSERT INTO documents (path, container, size, modified_ns, inode, hash, outcome, detail, title,
@@ -91,19 +90,16 @@ fn put_one(
         )?;
     let text = text::insert(tx, id, &document.text, &document.blocks)?;
     tx.prepare_cached("UPDATE documents SET text = ?2 WHERE id = ?1")?.execute([id, text])?;
-    let renamed = match named {
-        true => Renamed::of(tx, id, reading)?,
-        false => Renamed::default(),
-    };
-    put_chunks(tx, embedder, sequence, id, text, reading, &renamed)?;
+    put_chunks(tx, embedder, sequence, id, text, reading)?;
+    if former.is_some_and(|former| former.is_empty() != document.title.is_empty()) {
+        index_anew(tx, sequence, id)?;
+    }
     drop_unused_texts(tx, id)?;
     count_chunks(tx, id)?;
     Ok(id)
 }
 
-/// Chunks whose embedding text did not change keep their id, and so their place in both indexes. Those of which only
-/// the name of the file changed are new in the keyword index, with the vector that they had: making it again would cost
-/// as much as reading the file for the first time, for a name.
+/// Chunks whose embedding text did not change keep their id, and so their place in both indexes.
 fn put_chunks(
     tx: &Transaction,
     embedder: i64,
@@ -111,7 +107,6 @@ fn put_chunks(
     document: i64,
     text: i64,
     reading: &Reading,
-    renamed: &Renamed,
 ) -> Result<()> {
     let mut former = live_chunks(tx, document)?;
     let mut update = tx.prepare_cached(
@@ -137,83 +132,49 @@ fn put_chunks(
             Some(id) => update.execute(params![
                 id, text, position, start, end, locator, headings, context, hidden, prefix, whole
             ])?,
-            None => {
-                renamed.keep_vectors(tx, chunk, &reading.document.text, hash, sequence)?;
-                insert.execute(params![
-                    document, text, position, start, end, locator, headings, context, hidden, prefix, whole,
-                    hash, sequence, embedder
-                ])?
-            }
+            None => insert.execute(params![
+                document, text, position, start, end, locator, headings, context, hidden, prefix, whole,
+                hash, sequence, embedder
+            ])?,
         };
     }
     for id in former.into_values().flatten() {
-        tx.prepare_cached("UPDATE chunks SET retired = ?2 WHERE id = ?1")?.execute([id, sequence])?;
-        log_removal(tx, id, sequence)?;
+        retire(tx, id, sequence)?;
     }
     Ok(())
 }
 
-/// The former chunks of a document that got another name, by everything in them but the name.
-///
-/// A title that is no more than the file's name stands in the text that is embedded, so that a renamed file has other
-/// texts with the same words.
-#[derive(Default)]
-struct Renamed {
-    /// For each the hash of its text.
-    chunks: HashMap<TextHash, TextHash>,
-}
-
-impl Renamed {
-    /// Empty where the document has all of the texts that it is to have.
-    fn of(tx: &Transaction, document: i64, reading: &Reading) -> Result<Renamed> {
-        let former = live_chunks(tx, document)?;
-        let mut chunks = HashMap::new();
-        if reading.texts.iter().all(|text| former.contains_key(&text_hash(text))) {
-            return Ok(Renamed { chunks });
-        }
-        let mut statement = tx.prepare_cached(
-            "SELECT hash, text, start, \"end\", headings, context FROM chunks
-             WHERE document = ?1 AND retired IS NULL AND vector IS NOT NULL",
-        )?;
-        let mut rows = statement.query([document])?;
-        while let Some(row) = rows.next()? {
-            let text = text::slice(tx, row.get(1)?, span(row, 2)?)?;
-            let (headings, context): (String, String) = (row.get(4)?, row.get(5)?);
-            chunks.insert(nameless_hash(&headings, &context, &text), row.get(0)?);
-        }
-        Ok(Renamed { chunks })
+/// Puts copies in the place of the document's chunks, for the keyword index to take in: the name of the document stands in
+/// them there, and is another now. No vector knows it, so that a rename costs none.
+fn index_anew(tx: &Transaction, sequence: i64, document: i64) -> Result<()> {
+    let mut of_before =
+        tx.prepare_cached("SELECT id FROM chunks WHERE document = ?1 AND retired IS NULL AND added < ?2")?;
+    let ids = of_before.query_map([document, sequence], |row| row.get(0))?;
+    for id in ids.collect::<rusqlite::Result<Vec<i64>>>()? {
+        tx.prepare_cached(
+            "INSERT INTO chunks (document, text, position, start, \"end\", locator, headings, context, hidden,
+                                 prefix, whole, hash, added, vector)
+             SELECT document, text, position, start, \"end\", locator, headings, context, hidden,
+                    prefix, whole, hash, ?2, vector FROM chunks WHERE id = ?1",
+        )?
+        .execute([id, sequence])?;
+        retire(tx, id, sequence)?;
     }
-
-    /// Gives the text of the hash `now` the vectors that the chunk had under its former name.
-    fn keep_vectors(
-        &self,
-        tx: &Transaction,
-        chunk: &Chunk,
-        text: &str,
-        now: TextHash,
-        sequence: i64,
-    ) -> Result<()> {
-        if self.chunks.is_empty() {
-            return Ok(());
-        }
-        let nameless = nameless_hash(&chunk.headings.join("\u{1f}"), &chunk.context, chunk.span.of(text));
-        if let Some(before) = self.chunks.get(&nameless) {
-            tx.prepare_cached(
-                "INSERT OR IGNORE INTO vectors (embedder, hash, vector, sequence)
-                 SELECT embedder, ?2, vector, ?3 FROM vectors WHERE hash = ?1",
-            )?
-            .execute(params![before, now, sequence])?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
-fn nameless_hash(headings: &str, context: &str, text: &str) -> TextHash {
-    text_hash(&[headings, context, text].join("\u{1e}"))
+fn retire(tx: &Transaction, chunk: i64, sequence: i64) -> Result<()> {
+    tx.prepare_cached("UPDATE chunks SET retired = ?2 WHERE id = ?1")?.execute([chunk, sequence])?;
+    log_removal(tx, chunk, sequence)
 }
 
-/// The title of a document at `path` that says none itself.
-fn name_of(path: &str) -> &str {
+/// What a document goes by.
+pub(super) fn title_or_name(title: String, path: &str) -> String {
+    if title.is_empty() { name_of(path).to_owned() } else { title }
+}
+
+/// The title of a document that states none.
+pub(super) fn name_of(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,
@@ -317,33 +278,39 @@ pub(crate) fn rename(tx: &Transaction, from: &str, stamp: &FileStamp) -> Result<
         remove(tx, std::slice::from_ref(&stamp.path))?;
         tx.prepare_cached("UPDATE documents SET path = ?2 WHERE id = ?1")?
             .execute(params![id, stamp.path])?;
-        tx.prepare_cached("UPDATE documents SET title = ?3 WHERE id = ?1 AND title = ?2")?
-            .execute(params![id, name_of(from), name_of(&stamp.path)])?;
         tx.prepare_cached(
             "UPDATE documents SET path = ?2 || substr(path, length(?3) + 1) WHERE container = ?1",
         )?
         .execute(params![id, stamp.path, from])?;
-        rename_unpacked(tx, id, from, &stamp.path)?;
+        let (former, now) = (name_of(from), name_of(&stamp.path));
+        if former != now {
+            let sequence = next_sequence(tx)?;
+            index_anew(tx, sequence, id)?;
+            rename_unpacked(tx, sequence, id, &stamp.path, [former, now])?;
+        }
     }
     stamp_one(tx, id, stamp)
 }
 
 /// What is in a compressed file is called as the file is, without its last extension.
-fn rename_unpacked(tx: &Transaction, container: i64, from: &str, to: &str) -> Result<()> {
-    let (former, now) = (name_of(from), name_of(to));
-    let [before, after] = [former, now].map(|name| format!("{to}!/{name}"));
+fn rename_unpacked(
+    tx: &Transaction,
+    sequence: i64,
+    container: i64,
+    path: &str,
+    [former, now]: [&str; 2],
+) -> Result<()> {
+    let [before, after] = [former, now].map(|name| format!("{path}!/{name}"));
     // Where it is a member of another kind after all, the next reading puts it right.
     tx.prepare_cached(
         "UPDATE OR IGNORE documents SET path = ?3 || substr(path, length(?2) + 1)
          WHERE container = ?1 AND (path = ?2 OR substr(path, 1, length(?2) + 2) = ?2 || '!/')",
     )?
     .execute(params![container, before, after])?;
-    tx.prepare_cached("UPDATE documents SET title = ?3 WHERE path = ?1 AND title = ?2")?.execute(params![
-        after,
-        name_of(former),
-        name_of(now)
-    ])?;
-    Ok(())
+    match id_at(tx, &after)? {
+        Some(member) => index_anew(tx, sequence, member),
+        None => Ok(()),
+    }
 }
 
 /// Notes that the file at the stamp's path has a new stamp and the same bytes.
@@ -375,10 +342,10 @@ const RECORD: &str =
     pages, date, chunks, embedded";
 
 fn record(row: &Row) -> rusqlite::Result<FileRecord> {
+    let path: String = row.get(1)?;
     let (outcome, detail): (String, String) = (row.get(7)?, row.get(8)?);
     Ok(FileRecord {
         document: DocumentId(row.get(0)?),
-        path: row.get(1)?,
         container: row.get::<_, Option<i64>>(2)?.map(DocumentId),
         size: row.get::<_, i64>(3)? as u64,
         modified_ns: row.get(4)?,
@@ -386,7 +353,8 @@ fn record(row: &Row) -> rusqlite::Result<FileRecord> {
         hash: row.get(6)?,
         outcome: Outcome::decode(&outcome, &detail)
             .unwrap_or(Outcome::Failed { reason: format!("unknown outcome `{outcome}`") }),
-        title: row.get(9)?,
+        title: title_or_name(row.get(9)?, &path),
+        path,
         media_type: row.get(10)?,
         pages: row.get(11)?,
         date: row.get(12)?,

@@ -6,6 +6,7 @@ use carrel_corpus::{ChunkId, DocumentId, Locator, Passage};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::delta::span;
+use super::documents::title_or_name;
 use super::text;
 use crate::Result;
 
@@ -16,12 +17,13 @@ const PASSAGE: &str =
 
 fn passage(tx: &Transaction, row: &Row) -> Result<Passage> {
     let headings: String = row.get(4)?;
+    let path: String = row.get(2)?;
     let span = span(row, 6)?;
     Ok(Passage {
         chunk: ChunkId(row.get(0)?),
         document: DocumentId(row.get(1)?),
-        path: row.get(2)?,
-        title: row.get(3)?,
+        title: title_or_name(row.get(3)?, &path),
+        path,
         headings: headings.split('\u{1f}').filter(|heading| !heading.is_empty()).map(str::to_owned).collect(),
         locator: Locator::decode(&row.get::<_, String>(5)?).unwrap_or(Locator::Whole),
         span,

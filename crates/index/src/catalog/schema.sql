@@ -81,7 +81,8 @@ CREATE TABLE chunks (
     context TEXT NOT NULL,
     hidden INTEGER NOT NULL,
     hash BLOB NOT NULL,
-    -- What is embedded and indexed is `prefix` followed by the chunk's text, or `prefix` alone where `whole`.
+    -- What is embedded and indexed is `prefix` followed by the chunk's text, or `prefix` alone where `whole`. In the
+    -- keyword index the document's name stands before it where it states no title.
     prefix TEXT NOT NULL,
     whole INTEGER NOT NULL,
     added INTEGER NOT NULL,

@@ -82,14 +82,18 @@ fn a_moved_or_copied_text_is_never_embedded_again() {
     assert!(!found.is_empty() && found.iter().all(|passage| passage.path == "/desk/old/lease.txt"));
 }
 
-/// Puts a file with its title before the text of each chunk, as what is embedded has it.
-fn put_titled(shelf: &Shelf, path: &str, title: &str, text: &str) {
+/// Puts a file that states no title, or a compressed one with what is in it.
+fn put_nameless(shelf: &Shelf, path: &str, text: &str) {
+    put_as(shelf, path, "", text);
+}
+
+fn put_as(shelf: &Shelf, path: &str, title: &str, text: &str) {
     let (file, inside) = path.split_once("!/").map_or((path, false), |(file, _)| (file, true));
-    let packed = Document::unread("packed", "application/gzip", Outcome::Indexed);
+    let packed = Document::unread("application/gzip", Outcome::Indexed);
     let container = Reading { path: file.into(), document: &packed, chunks: &[], texts: &[] };
     let document = Document { title: title.into(), ..document(text) };
     let chunks = chunks(text);
-    let texts: Vec<String> = chunks.iter().map(|chunk| format!("{title}\n{}", chunk.span.of(text))).collect();
+    let texts: Vec<String> = chunks.iter().map(|chunk| chunk.span.of(text).to_owned()).collect();
     let reading = Reading { path: path.into(), document: &document, chunks: &chunks, texts: &texts };
     let readings = if inside { vec![container, reading] } else { vec![reading] };
     shelf.index().put(&stamp(file, text), &readings).unwrap();
@@ -98,11 +102,11 @@ fn put_titled(shelf: &Shelf, path: &str, title: &str, text: &str) {
 #[test]
 fn a_new_name_of_a_compressed_file_costs_no_vector() {
     let shelf = Shelf::new();
-    put_titled(&shelf, "/desk/heron.txt.gz!/heron.txt", "heron", LEASE);
+    put_nameless(&shelf, "/desk/heron.txt.gz!/heron.txt", LEASE);
     shelf.settle();
     let now = stamp("/desk/osprey.txt.gz", LEASE);
     shelf.index().rename("/desk/heron.txt.gz", "/desk/osprey.txt.gz", &now).unwrap();
-    put_titled(&shelf, "/desk/osprey.txt.gz!/osprey.txt", "osprey", LEASE);
+    put_nameless(&shelf, "/desk/osprey.txt.gz!/osprey.txt", LEASE);
     assert!(shelf.index().pending_vectors(9).unwrap().is_empty());
     shelf.settle();
     let files = shelf.index().files().unwrap();
@@ -113,12 +117,12 @@ fn a_new_name_of_a_compressed_file_costs_no_vector() {
 #[test]
 fn a_new_name_is_found_and_costs_no_vector() {
     let shelf = Shelf::new();
-    put_titled(&shelf, "/desk/heron.txt", "heron", LEASE);
+    put_nameless(&shelf, "/desk/heron.txt", LEASE);
     shelf.settle();
     let before = shelf.index().search(&by_vectors("deposit")).unwrap();
     shelf.index().rename("/desk/heron.txt", "/desk/osprey.txt", &stamp("/desk/osprey.txt", LEASE)).unwrap();
     assert_eq!(shelf.index().files().unwrap()[0].title, "osprey");
-    put_titled(&shelf, "/desk/osprey.txt", "osprey", LEASE);
+    put_nameless(&shelf, "/desk/osprey.txt", LEASE);
     assert!(shelf.index().pending_vectors(9).unwrap().is_empty());
     shelf.index().publish().unwrap();
     let file = &shelf.index().files().unwrap()[0];
@@ -134,20 +138,19 @@ fn a_new_name_is_found_and_costs_no_vector() {
     // Twice, and with a change of one paragraph of two.
     let edited = LEASE.replace("deposit", "bond");
     shelf.index().rename("/desk/osprey.txt", "/desk/tern.txt", &stamp("/desk/tern.txt", LEASE)).unwrap();
-    put_titled(&shelf, "/desk/tern.txt", "tern", &edited);
+    put_nameless(&shelf, "/desk/tern.txt", &edited);
     assert_eq!(shelf.index().pending_vectors(9).unwrap().len(), 1);
 }
 
 #[test]
-fn a_new_title_of_its_own_is_embedded() {
+fn a_file_goes_by_its_name_while_it_states_no_title() {
     let shelf = Shelf::new();
-    put_titled(&shelf, "/desk/a.txt", "heron", LEASE);
-    shelf.settle();
-    put_titled(&shelf, "/desk/a.txt", "osprey", LEASE);
-    assert_eq!(shelf.index().pending_vectors(9).unwrap().len(), 2);
-    shelf.settle();
-    put_titled(&shelf, "/desk/a.txt", "a", LEASE);
-    assert_eq!(shelf.index().pending_vectors(9).unwrap().len(), 2, "the name for a title that was lost");
+    for (title, by_name) in [("Lease", 0), ("", 2), ("Lease", 0)] {
+        put_as(&shelf, "/desk/kestrel.txt", title, LEASE);
+        shelf.settle();
+        assert_eq!(shelf.find(&keywords("kestrel")).len(), by_name, "with the title `{title}`");
+        assert!(shelf.index().integrity().unwrap().problems.is_empty());
+    }
 }
 
 #[test]
@@ -250,7 +253,7 @@ fn the_ledger_keeps_every_outcome() {
         ("/desk/c.bin", Outcome::Unsupported { kind: "application/octet-stream".into() }),
         ("/desk/d.tmp", Outcome::Ignored { rule: "*.tmp".into() }),
     ] {
-        let unread = Document::unread("t", "application/pdf", outcome.clone());
+        let unread = Document::unread("application/pdf", outcome.clone());
         let reading = Reading { path: path.into(), document: &unread, chunks: &[], texts: &[] };
         shelf.index().put(&stamp(path, ""), &[reading]).unwrap();
         let files = shelf.index().files().unwrap();

@@ -100,7 +100,7 @@ pub fn stamp(path: &str, text: &str) -> FileStamp {
 
 pub fn document(text: &str) -> Document {
     let outcome = if text.is_empty() { Outcome::Empty } else { Outcome::Indexed };
-    Document { text: text.into(), ..Document::unread("title", "text/plain", outcome) }
+    Document { text: text.into(), ..Document::unread("text/plain", outcome) }
 }
 
 /// One chunk a paragraph.

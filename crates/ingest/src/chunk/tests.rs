@@ -6,7 +6,7 @@ use super::*;
 
 /// A document of these blocks, a line apart, each on the given page (0: no pages).
 fn document(blocks: &[(BlockKind, u32, &str)]) -> Document {
-    let mut document = Document::unread("Title", "text/plain", Outcome::Indexed);
+    let mut document = Document::unread("text/plain", Outcome::Indexed);
     for (kind, page, text) in blocks {
         if !document.text.is_empty() {
             document.text.push_str("\n\n");
@@ -215,10 +215,10 @@ fn code_is_cut_between_functions_and_lists_between_items() {
 fn what_is_embedded_names_title_headings_and_header_once() {
     let document = document(&[(Heading(1), 0, "Rent"), (Paragraph, 0, "It is due.")]);
     let chunks = chunk(&document, &sized(40), &words);
-    assert_eq!(embedding_text("Lease_2024", &chunks[0], &document.text), "Lease 2024\nRent\n\nIt is due.");
+    assert_eq!(embedding_text("Lease", &chunks[0], &document.text), "Lease\nRent\n\nIt is due.");
     let inner = Chunk { span: Span::new(6, 16), context: "Item | Price".into(), ..chunks[0].clone() };
-    let text = embedding_text("Lease_2024", &inner, &document.text);
-    assert_eq!(text, "Lease 2024 > Rent\nItem | Price\nIt is due.");
+    let text = embedding_text("Lease", &inner, &document.text);
+    assert_eq!(text, "Lease > Rent\nItem | Price\nIt is due.");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 
 use carrel_corpus::{Block, BlockKind, Document, Locator, Outcome, Span};
 
-use super::stem;
 use crate::limits::readable_bytes;
 
 /// Most addresses that are kept of one file.
@@ -168,7 +167,7 @@ impl Draft {
     }
 
     /// The finished document; its outcome follows from what is in it and what is missing.
-    pub fn finish(mut self, name: &str, media_type: String) -> Document {
+    pub fn finish(mut self, media_type: String) -> Document {
         let unsaid: Vec<String> =
             self.links.drain(..).filter(|address| !self.text.contains(address.as_str())).collect();
         self.paragraph(Locator::Part { name: "links".into() }, &unsaid.join("\n"));
@@ -183,9 +182,8 @@ impl Draft {
             (_, false) => Outcome::PartlyRead { missing: self.missing.join("; ") },
         };
         let outcome = self.verdict.unwrap_or(outcome);
-        let title = self.title.map(|title| one_line(&title)).filter(|title| !title.is_empty());
         Document {
-            title: title.unwrap_or_else(|| stem(name).to_owned()),
+            title: self.title.map(|title| one_line(&title)).unwrap_or_default(),
             media_type,
             text: self.text,
             blocks: self.blocks,
@@ -257,7 +255,7 @@ mod tests {
         let mut draft = Draft::new(2048);
         draft.paragraph(Locator::Whole, "short");
         draft.paragraph(Locator::Whole, &"x".repeat(4096));
-        let document = draft.finish("a.txt", "text/plain".into());
+        let document = draft.finish("text/plain".into());
         assert_eq!(document.text, "short");
         assert_eq!(document.outcome.to_string(), "partly read (text after the first 2 KB)");
     }
@@ -275,17 +273,17 @@ mod tests {
         ] {
             draft.link(address);
         }
-        let document = draft.finish("a", String::new());
+        let document = draft.finish(String::new());
         assert_eq!(document.text, "See http://a.example/x\n\nada@b.example");
         assert_eq!(document.blocks[1].locator.to_string(), "links");
     }
 
     #[test]
     fn nothing_read_is_empty_or_failed() {
-        assert_eq!(Draft::new(9).finish("a", String::new()).outcome, Outcome::Empty);
+        assert_eq!(Draft::new(9).finish(String::new()).outcome, Outcome::Empty);
         let mut draft = Draft::new(9);
         draft.lack("page 1: damaged");
         let failed = Outcome::Failed { reason: "page 1: damaged".into() };
-        assert_eq!(draft.finish("a", String::new()).outcome, failed);
+        assert_eq!(draft.finish(String::new()).outcome, failed);
     }
 }

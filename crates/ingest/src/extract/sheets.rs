@@ -324,7 +324,7 @@ mod tests {
         rows.extend((4..400).map(|n| (n, vec![format!("thing number {n}"), n.to_string()])));
         let mut draft = Draft::new(1 << 20);
         push_sheet(&mut draft, "S", &rows, false);
-        let document = draft.finish("a", String::new());
+        let document = draft.finish(String::new());
         let tables: Vec<_> = document.blocks.iter().filter(|block| block.kind == BlockKind::Table).collect();
         assert!(tables.len() > 3);
         assert!(tables.iter().all(|block| block.span.of(&document.text).starts_with("Item | Price\n")));

@@ -15,7 +15,7 @@ use carrel_corpus::{Document, Outcome};
 
 use super::channel::SendError;
 use super::{WorkersConfig, channel, recognise, serve, wire};
-use crate::extract::{open_failure, stem};
+use crate::extract::open_failure;
 use crate::limits::readable_bytes;
 use crate::{Error, Password};
 
@@ -67,7 +67,7 @@ impl Workers {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let file = match open(path, self.config.limits.file_bytes) {
             Ok(file) => file,
-            Err(outcome) => return unread(&name, outcome),
+            Err(outcome) => return unread(outcome),
         };
         let mut document = self.read(&name, &[], &file);
         if is_locked(&document) {
@@ -123,7 +123,7 @@ impl Workers {
                 Err(failure) => self.outcome(&failure),
             };
             self.give_back(None);
-            return unread(name, outcome);
+            return unread(outcome);
         }
     }
 
@@ -308,6 +308,6 @@ fn rewound(mut file: &File) -> io::Result<()> {
     io::Seek::rewind(&mut file)
 }
 
-fn unread(name: &str, outcome: Outcome) -> Document {
-    Document::unread(stem(name), "application/octet-stream", outcome)
+fn unread(outcome: Outcome) -> Document {
+    Document::unread("application/octet-stream", outcome)
 }

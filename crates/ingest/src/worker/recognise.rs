@@ -138,7 +138,7 @@ fn rebuilt(document: Document, texts: Vec<(Locator, String)>, left: &[usize], li
     for (name, member) in members {
         draft.take_member(name, member);
     }
-    draft.finish("", media_type)
+    draft.finish(media_type)
 }
 
 fn recognise_image(file: &File, deadline: Instant) -> Option<String> {
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn document(outcome: Outcome) -> Document {
-        Document { pages: Some(4), ..Document::unread("a", "application/pdf", outcome) }
+        Document { pages: Some(4), ..Document::unread("application/pdf", outcome) }
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
         let page = |page| Locator::Pages { first: page, last: page };
         draft.paragraph(page(1), "one");
         draft.paragraph(page(4), "four");
-        let mut read = draft.finish("a", "application/pdf".into());
+        let mut read = draft.finish("application/pdf".into());
         read.outcome = Outcome::PartlyRead { missing };
         let whole = rebuilt(read, vec![(page(2), "two\nlines\n\nmore".into())], &[], &Limits::STANDARD);
         assert_eq!(whole.text, "one\n\ntwo lines\n\nmore\n\nfour");

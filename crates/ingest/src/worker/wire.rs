@@ -216,7 +216,7 @@ mod tests {
     fn sample() -> Document {
         let page = |page| Locator::Pages { first: page, last: page };
         let block = |kind, start, end, locator| Block { kind, span: Span::new(start, end), locator };
-        let member = Document::unread("m", "text/plain", Outcome::Encrypted);
+        let member = Document::unread("text/plain", Outcome::Encrypted);
         Document {
             title: "Lease".into(),
             media_type: "application/pdf".into(),

@@ -169,6 +169,6 @@ mod tests {
         word[1500..1500 + text.len()].copy_from_slice(text);
         let mut draft = Draft::new(1000);
         push(&word, &[table, Vec::new()], &mut draft);
-        assert_eq!(draft.finish("a", String::new()).text, "why\n\nbox\n\nhttp://a.example/");
+        assert_eq!(draft.finish(String::new()).text, "why\n\nbox\n\nhttp://a.example/");
     }
 }

@@ -159,7 +159,7 @@ mod tests {
         put(EOF, &[]);
         let mut draft = Draft::new(1000);
         push_extras(&stream, &mut draft);
-        let document = draft.finish("a", String::new());
+        let document = draft.finish(String::new());
         let found: Vec<String> = document
             .blocks
             .iter()
