@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Prints how well the grounds of an answer tell questions that the documents answer from those they do not.
+"""Fits the weights that tell questions that the documents answer from those they do not (carrel-generate, `grounds.rs`).
 
     carrel eval SET --answers --each --json > report.json
-    calibrate_refusal.py report.json...
+    calibrate_refusal.py [GROUND,GROUND...] report.json...
 
-For each report: the area under the curve of each ground and of the sum that carrel-generate weighs them by, and
-for several values of its bar the share of unanswerable (recall) and of answerable (false) questions that are refused.
-A fit of all weights to 40 questions of two sets did worse on those left out than this sum of four. Needs numpy.
+Of the answers that were written and supported, prints for each report the area under the curve of every ground. Then fits
+a logistic score of the grounds named (by default those in use), each set with the same weight, and prints what share of
+unanswerable (recall) and of answerable (false) questions is refused by each pair of bars, for answers that the model wrote
+and for quotations, with the question itself left out of the fit. What was refused before that counts as refused. Needs numpy.
 """
 import json
 import sys
@@ -14,31 +15,75 @@ import sys
 import numpy as np
 
 NAMES = ["sentence", "stretch", "passage", "similarity", "missing", "far", "heaviest", "untyped", "opposed",
-         "absent", "support"]
-SUM = {"absent": -1.0, "similarity": 3.0, "stretch": 2.0, "support": 1.5}
-BARS = (5.8, 6.2, 6.6, 7.0, 7.4)
+         "support", "answers", "right", "quoted"]
+USED = ["similarity", "answers", "right"]
+BARS = (-0.9, -0.6, -0.3, 0.0)
+BARS_OF_QUOTED = (-0.3, 0.0, 0.3, 0.6, 0.9, np.inf)
+PENALTY = 1.0
+
+
+class Report:
+    def __init__(self, path):
+        report = json.load(open(path))
+        each = report.get("answers", report)["each"]
+        self.path = path
+        self.rows = np.array([case["grounds"] for case in each])
+        self.answerable = np.array([case["answerable"] for case in each])
+        # What was not looked at again was refused before.
+        self.judged = self.rows[:, NAMES.index("right")] != 0
+        self.quoted = self.rows[:, NAMES.index("quoted")] != 0
+        self.written = self.judged & ~self.quoted
 
 
 def area(values, labels):
-    for_, against = values[labels], values[~labels]
-    return np.mean([(a > b) + 0.5 * (a == b) for a in for_ for b in against])
+    pairs = [(a > b) + 0.5 * (a == b) for a in values[labels] for b in values[~labels]]
+    return np.mean(pairs) if pairs else float("nan")
+
+
+def fit(rows, labels, weights):
+    """Logistic regression by Newton's method. Gives a function of rows, and what it adds up: factors and bias."""
+    mean, deviation = rows.mean(0), rows.std(0) + 1e-9
+    x = np.c_[(rows - mean) / deviation, np.ones(len(rows))]
+    ridge = np.diag([PENALTY] * rows.shape[1] + [0.0])
+    w = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ w))
+        gradient = x.T @ (weights * (p - labels)) + ridge @ w
+        w -= np.linalg.solve((x * (weights * p * (1 - p))[:, None]).T @ x + ridge, gradient)
+    factors = w[:-1] / deviation
+    bias = w[-1] - factors @ mean
+    return lambda other: other @ factors + bias, factors, bias
 
 
 def main():
-    for path in sys.argv[1:]:
-        report = json.load(open(path))
-        each = report.get("answers", report)["each"]
-        rows = np.array([case["grounds"] for case in each])
-        labels = np.array([case["answerable"] for case in each])
-        refused = np.array([case["refused"] for case in each])
-        print(path, len(each), "questions,", labels.sum(), "answerable")
-        for name, column in zip(NAMES, rows.T):
-            print(f"  {name:12} {area(column, labels):.2f}")
-        total = sum(weight * rows[:, NAMES.index(name)] for name, weight in SUM.items())
-        print(f"  {'sum':12} {area(total, labels):.2f}")
+    arguments = sys.argv[1:]
+    used = arguments.pop(0).split(",") if arguments and not arguments[0].endswith(".json") else USED
+    reports = [Report(path) for path in arguments]
+    columns = [NAMES.index(name) for name in used]
+    for report in reports:
+        areas = (f"{name} {area(report.rows[report.written, i], report.answerable[report.written]):.2f}"
+                 for i, name in enumerate(NAMES))
+        print(report.path, len(report.rows), "questions:", ", ".join(areas))
+    rows = np.vstack([report.rows[report.written] for report in reports])[:, columns]
+    labels = np.concatenate([report.answerable[report.written] for report in reports]).astype(float)
+    size = len(labels) / len(reports)
+    weights = np.concatenate([np.full(report.written.sum(), size / report.written.sum()) for report in reports])
+    score, factors, bias = fit(rows, labels, weights)
+    print("factors", dict(zip(used, factors.round(2).tolist())), "bias", round(bias, 2))
+    at = 0
+    for report in reports:
+        scores = score(report.rows[:, columns])
+        for i in np.flatnonzero(report.written):
+            rest = np.arange(len(labels)) != at
+            scores[i] = fit(rows[rest], labels[rest], weights[rest])[0](rows[at])
+            at += 1
+        for name, which in (("written", report.written), ("quoted", report.judged & report.quoted)):
+            print(report.path, name, which.sum(), "area", round(area(scores[which], report.answerable[which]), 3))
         for bar in BARS:
-            below = refused | (total < bar)
-            print(f"  bar {bar}: recall {below[~labels].mean():.2f}, false {below[labels].mean():.2f}")
+            for bar_of_quoted in BARS_OF_QUOTED:
+                refused = ~report.judged | (scores < np.where(report.quoted, bar_of_quoted, bar))
+                print(f"  bars {bar}, {bar_of_quoted}: recall {refused[~report.answerable].mean():.2f}, "
+                      f"false {refused[report.answerable].mean():.2f}")
 
 
 if __name__ == "__main__":

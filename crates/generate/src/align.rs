@@ -68,7 +68,7 @@ const GAIN: f32 = 0.08;
 /// What it counts for the evidence of a bare phrase that it speaks of the question: a title may hold the phrase alone.
 const ANSWERS: f32 = 0.2;
 /// A claim of fewer words is read together with the question that it answers.
-const FRAGMENT: usize = 8;
+pub(crate) const FRAGMENT: usize = 8;
 
 impl<'a> Aligner<'a> {
     pub fn new(passages: &'a [Passage], question: &str, embedder: &'a dyn Embedder) -> Aligner<'a> {

@@ -7,13 +7,14 @@ use carrel_corpus::{
 };
 
 use crate::align::Aligner;
-use crate::answerable::{self, Grounds};
+use crate::answerable;
 use crate::conversation::changes_topic;
 use crate::evidence::Evidence;
+use crate::grounds::{Grounds, quotation, second_look};
 use crate::language::{refusal, says_absent};
 use crate::notes::notes;
 use crate::pack::{Packed, pack};
-use crate::prompt::{self, ABSENT};
+use crate::prompt;
 use crate::stream::{Finished, Reply, is_absent};
 use crate::{AnswerConfig, Error, Turn};
 
@@ -63,6 +64,8 @@ impl Stats {
     }
 }
 
+const QUOTED: &str =
+    "The model wrote no answer that the documents support: this is the sentence nearest to the question.";
 const NEW_TOPIC: &str = "The question opens another subject: what was said before it was not read along.";
 
 /// Answers from the passages alone, with every sentence checked against them.
@@ -86,7 +89,8 @@ pub fn answer(
         return Ok((refuse(request, packed, sink), stats));
     }
     let mut evidence = Evidence::new(&packed.passages);
-    stats.grounds.strength = answerable::strength(request.question, &mut evidence, embedder)?;
+    let (strength, nearest) = answerable::strength(request.question, &mut evidence, embedder)?;
+    stats.grounds.strength = strength;
     if answerable::probability(&stats.grounds.strength) < config.refuse_below {
         return Ok((refuse(request, packed, sink), stats));
     }
@@ -120,22 +124,36 @@ pub fn answer(
         }
         let _ = writing.sentences(true, sink);
     }
-    let Writing { text, claims, absent, failed, support, .. } = writing;
+    let Writing { mut text, mut claims, absent, failed, support, .. } = writing;
     if let Some(error) = failed {
         return Err(error);
     }
-    let supported = claims.iter().any(|claim| claim.support == Support::Supported);
     stats.grounds.support = support;
-    if supported {
-        stats.grounds.absent = generator.score(&asked, ABSENT)?;
-    }
     let left = generation.finish == Finish::Cancelled && !absent;
-    let stands = left || (supported && stats.grounds.suffice());
+    if !left && !claims.iter().any(|claim| claim.support == Support::Supported) {
+        claims = nearest.map(|sentence| quotation(&evidence, sentence)).into_iter().collect();
+        text = claims.iter().map(|claim| claim.text.as_str()).collect();
+        stats.grounds.quoted = true;
+    }
+    let stands = left
+        || match second_look(request.question, &claims, &packed.passages, generator)? {
+            Some(look) => {
+                stats.grounds.look = look;
+                stats.grounds.suffice()
+            }
+            None => false,
+        };
     if !stands {
         return Ok((refuse(request, packed, sink), stats));
     }
     let mut notes = notes(&claims, &packed);
     notes.extend(turned.then(|| NEW_TOPIC.to_owned()));
+    if stats.grounds.quoted {
+        for claim in &claims {
+            let _ = sink(Event::Claim(claim));
+        }
+        notes.push(QUOTED.to_owned());
+    }
     for note in &notes {
         let _ = sink(Event::Note(note));
     }
@@ -257,7 +275,10 @@ mod tests {
     const HOUSE: &str = "The house rules of Mill Lane. Bicycles are kept in the cellar.";
 
     fn ask(question: &str, reply: &str, passages: &[Passage]) -> (Answer, String, Script) {
-        let script = Script::of(&[reply]);
+        ask_one(Script::of(&[reply]).finding(true), question, passages)
+    }
+
+    fn ask_one(script: Script, question: &str, passages: &[Passage]) -> (Answer, String, Script) {
         let config = AnswerConfig::default();
         let request = AnswerRequest {
             question,
@@ -366,11 +387,27 @@ mod tests {
 
     #[test]
     fn absence_is_a_refusal_with_the_nearest_passages() {
-        let (answer, _, _) =
-            ask("How high is the monthly rent of the garage?", "The documents do not say.", &folder());
+        let script = Script::of(&["The documents do not say."]).finding(false);
+        let (answer, _, _) = ask_one(script, "How high is the monthly rent of the garage?", &folder());
         assert!(answer.refused);
         assert_eq!(answer.text, "The documents do not say.");
         assert!(!answer.passages.is_empty());
+    }
+
+    #[test]
+    fn what_the_model_does_not_find_is_quoted_where_it_is_sure_of_it() {
+        let (answer, _, _) = ask("When is the rent due?", "None", &folder());
+        assert!(!answer.refused);
+        assert_eq!(answer.text, "The rent is due on March 1, 2024.");
+        assert_eq!(answer.claims[0].citations[0].quote, answer.text);
+        assert!(answer.notes.iter().any(|note| note == QUOTED), "{:?}", answer.notes);
+    }
+
+    #[test]
+    fn an_answer_that_is_doubted_beside_its_evidence_is_refused() {
+        let script = Script::of(&["The monthly rent is 900 euros."]).finding(false);
+        let (answer, _, _) = ask_one(script, "How high is the yearly rent of the cellar?", &folder());
+        assert!(answer.refused);
     }
 
     #[test]
@@ -422,7 +459,8 @@ mod tests {
 
     #[test]
     fn the_reader_can_leave() {
-        let script = Script::of(&["The monthly rent is 900 euros. The rent is due on March 1, 2024."]);
+        let script =
+            Script::of(&["The monthly rent is 900 euros. The rent is due on March 1, 2024."]).finding(true);
         let config = AnswerConfig::default();
         let passages = folder();
         let request = AnswerRequest {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use carrel_corpus::{Embedder, Passage};
 
 use crate::Error;
+use crate::align::FRAGMENT;
 use crate::evidence::{Evidence, denied};
 use crate::facts::{Fact, facts, names, stated};
 use crate::support::logistic;
@@ -52,36 +53,6 @@ impl Strength {
     }
 }
 
-/// What speaks for an answer once it is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Grounds {
-    /// Of what was found.
-    pub(crate) strength: Strength,
-    /// Logarithm of the probability that the model gave to finding no answer.
-    pub(crate) absent: f32,
-    /// Probability of support of the best sentence.
-    pub(crate) support: f32,
-}
-
-/// An answer whose grounds weigh less is refused. Measured by `tests/scripts/calibrate_refusal.py` with Qwen2.5-Coder-1.5B on
-/// 40 questions each of squad2 and clapnq: of those without an answer 0.42 and 0.64 are refused, of the others 0.10 and
-/// 0.13; without it 0.42 and 0.36, and 0.05 and 0.07.
-const BAR: f32 = 6.6;
-
-impl Grounds {
-    /// Whether they carry an answer.
-    pub(crate) fn suffice(&self) -> bool {
-        let Strength { similarity, stretch, .. } = self.strength;
-        3.0 * similarity + 2.0 * stretch + 1.5 * self.support - self.absent >= BAR
-    }
-
-    /// All of them, as the script reads them.
-    pub fn row(&self) -> [f32; 11] {
-        let [a, b, c, d, e, f, g, h, i] = self.strength.row();
-        [a, b, c, d, e, f, g, h, i, self.absent, self.support]
-    }
-}
-
 const BIAS: f32 = -2.2;
 const FACTORS: [f32; 9] = [0.5, 2.0, 1.5, 3.0, -2.0, -0.5, -0.5, -0.7, -0.7];
 
@@ -90,11 +61,12 @@ pub(crate) fn probability(strength: &Strength) -> f32 {
     logistic(BIAS + strength.row().iter().zip(FACTORS).map(|(feature, factor)| feature * factor).sum::<f32>())
 }
 
+/// The strength, and the whole sentence that is nearest to the question.
 pub(crate) fn strength(
     question: &str,
     evidence: &mut Evidence,
     embedder: &dyn Embedder,
-) -> Result<Strength, Error> {
+) -> Result<(Strength, Option<usize>), Error> {
     let asked = content_stems(question);
     let query = embedder.query(question)?;
     let mut ranked = ranked(&asked, evidence);
@@ -104,18 +76,21 @@ pub(crate) fn strength(
     let near = |candidate: &Candidate| {
         evidence.vector(candidate.sentence).map_or(0.0, |vector| dot(vector, &query).max(0.0))
     };
-    let Some(chosen) = ranked.iter().max_by(|a, b| {
+    let nearer = |a: &&Candidate, b: &&Candidate| {
         let value = |candidate: &Candidate| candidate.stretch + near(candidate);
         value(a).total_cmp(&value(b)).then(b.sentence.cmp(&a.sentence))
-    }) else {
-        return Ok(Strength::default());
     };
+    let Some(chosen) = ranked.iter().max_by(nearer) else {
+        return Ok((Strength::default(), None));
+    };
+    let whole = |candidate: &&Candidate| tokens(evidence.text(candidate.sentence)).len() >= FRAGMENT;
+    let nearest = ranked.iter().filter(whole).max_by(nearer).map(|candidate| candidate.sentence);
     let around = &evidence.surroundings[evidence.sentences[chosen.sentence].passage];
     let coverage = |held: &BTreeSet<String>| {
         evidence.weights.coverage(asked.iter(), |stem| held.contains(stem)).unwrap_or(0.0)
     };
     let passages = evidence.surroundings.iter().map(|around| coverage(&around.all));
-    Ok(Strength {
+    let strength = Strength {
         sentence: ranked.iter().map(|c| coverage(&evidence.sentences[c.sentence].stems)).fold(0.0, f32::max),
         stretch: chosen.stretch,
         passage: passages.fold(0.0, f32::max),
@@ -129,7 +104,8 @@ pub(crate) fn strength(
         heaviest: heaviest(&asked, evidence, &around.all),
         untyped: f32::from(u8::from(untyped(question, &asked, evidence, chosen.window.clone()))),
         opposed: f32::from(u8::from(opposed(question, &asked, evidence, chosen.window.clone()))),
-    })
+    };
+    Ok((strength, nearest))
 }
 
 /// Sentences whose vectors are compared with the question's.

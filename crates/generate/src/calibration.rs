@@ -34,7 +34,7 @@ pub fn answerability(
     embedder: &dyn Embedder,
 ) -> Result<Vec<f32>, Error> {
     let mut evidence = Evidence::new(passages);
-    let strength = answerable::strength(question, &mut evidence, embedder)?;
+    let (strength, _) = answerable::strength(question, &mut evidence, embedder)?;
     let mut row = strength.row().to_vec();
     row.push(answerable::probability(&strength));
     Ok(row)

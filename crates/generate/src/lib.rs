@@ -12,6 +12,7 @@ pub mod calibration;
 mod conversation;
 mod evidence;
 mod facts;
+mod grounds;
 mod hostile;
 mod language;
 mod notes;
@@ -32,8 +33,8 @@ use std::fmt;
 use carrel_corpus::SeamError;
 
 pub use answer::{AnswerRequest, Event, Stats, answer};
-pub use answerable::Grounds;
 pub use conversation::{changes_topic, leans_on_history, standalone_question};
+pub use grounds::Grounds;
 
 /// One question of a conversation and what was answered.
 #[derive(Clone, PartialEq, Eq)]

@@ -15,12 +15,19 @@ use crate::text::tokens;
 pub(crate) struct Script {
     replies: Mutex<Vec<String>>,
     pub asked: Mutex<Vec<Prompt>>,
+    /// How much likelier than by its length it finds a yes, in nats.
+    yes: f32,
 }
 
 impl Script {
     pub fn of(replies: &[&str]) -> Script {
         let replies = replies.iter().rev().map(|reply| (*reply).to_owned()).collect();
-        Script { replies: Mutex::new(replies), asked: Mutex::default() }
+        Script { replies: Mutex::new(replies), asked: Mutex::default(), yes: 0.0 }
+    }
+
+    /// One that is asked for its opinion and has this one.
+    pub fn finding(self, right: bool) -> Script {
+        Script { yes: if right { 5.0 } else { -5.0 }, ..self }
     }
 }
 
@@ -65,7 +72,7 @@ impl Generator for Script {
     }
 
     fn score(&self, _: &Prompt, continuation: &str) -> Result<f32, SeamError> {
-        Ok(-(continuation.len() as f32))
+        Ok(if continuation == "Yes" { self.yes } else { 0.0 } - continuation.len() as f32)
     }
 }
 

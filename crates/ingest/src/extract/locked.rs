@@ -11,6 +11,8 @@ use aes::cipher::block_padding::NoPadding;
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipher, BlockDecrypt, BlockDecryptMut, BlockSizeUser, KeyInit, KeyIvInit};
 use aes::{Aes128, Aes192, Aes256};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::Source;
 use crate::detect::Kind;
@@ -100,25 +102,8 @@ impl Hash {
 
 /// Bytes in base 64, as XML has them.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0);
-    for letter in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    Some(bytes)
+    let letters: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    STANDARD.decode(letters).ok()
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 
 use std::io::{self, Read, Write};
 
-use sha2::{Digest, Sha256};
+use blake3::Hasher;
 
 use super::state::State;
 use super::{CacheType, Decoder, Shape};
 
 /// Format and arithmetic: a snapshot of other kernels would not be the same bits.
-const MAGIC: &[u8; 8] = b"CRLKV\x00\x00\x02";
+const MAGIC: &[u8; 8] = b"CRLKV\x00\x00\x03";
 const DIGEST: usize = 32;
 
 /// What a snapshot says of the cache.
@@ -25,7 +25,7 @@ fn name(cache: CacheType) -> &'static [u8; 4] {
 /// What passes through to or from `inner`, and its digest.
 struct Hashed<T> {
     inner: T,
-    hash: Sha256,
+    hash: Hasher,
 }
 
 impl Write for Hashed<&mut dyn Write> {
@@ -54,12 +54,12 @@ impl State {
     /// # Errors
     /// Those of `out`.
     pub fn snapshot(&self, decoder: &Decoder, out: &mut dyn Write) -> io::Result<()> {
-        let mut out = Hashed { inner: out, hash: Sha256::new() };
+        let mut out = Hashed { inner: out, hash: Hasher::new() };
         out.write_all(&decoder.head(self.shape.cache))?;
         out.write_all(&(self.len() as u64).to_le_bytes())?;
         out.write_all(bytemuck::cast_slice(self.tokens()))?;
         self.for_each_run(|run| out.write_all(bytemuck::cast_slice(run)))?;
-        out.inner.write_all(&out.hash.finalize())
+        out.inner.write_all(out.hash.finalize().as_bytes())
     }
 }
 
@@ -72,7 +72,7 @@ impl Decoder {
 
     fn read_snapshot(&self, snapshot: &mut dyn Read) -> io::Result<State> {
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
-        let mut input = Hashed { inner: snapshot, hash: Sha256::new() };
+        let mut input = Hashed { inner: snapshot, hash: Hasher::new() };
         let expected = self.head(self.options.cache);
         let mut head = vec![0; expected.len()];
         input.read_exact(&mut head)?;
@@ -89,7 +89,7 @@ impl Decoder {
         state.for_each_run_mut(|run| input.read_exact(bytemuck::cast_slice_mut(run)))?;
         let mut digest = [0; DIGEST];
         input.inner.read_exact(&mut digest)?;
-        let whole = digest[..] == input.hash.finalize()[..] && input.inner.read(&mut [0])? == 0;
+        let whole = digest == *input.hash.finalize().as_bytes() && input.inner.read(&mut [0])? == 0;
         whole.then_some(state).ok_or_else(damaged)
     }
 
@@ -101,12 +101,12 @@ impl Decoder {
     /// What tells models apart: shape, and a sample of the weights.
     fn fingerprint(&self) -> [u8; DIGEST] {
         let Shape { layers, kv_heads, dimension, cache: _ } = self.shape();
-        let mut hash = Sha256::new();
+        let mut hash = Hasher::new();
         for number in [layers, kv_heads, dimension, self.options.context_tokens] {
-            hash.update((number as u64).to_le_bytes());
+            hash.update(&(number as u64).to_le_bytes());
         }
-        hash.update(self.gguf.file_bytes().to_le_bytes());
-        hash.update(self.embedding_row(0).1);
+        hash.update(&self.gguf.file_bytes().to_le_bytes());
+        hash.update(&self.embedding_row(0).1);
         for layer in &self.weights.layers {
             let bytes = layer.query.bytes();
             hash.update(&bytes[..bytes.len().min(1024)]);
