@@ -8,6 +8,7 @@ use carrel_corpus::{
     ChunkId, DocumentId, Embedder, Finish, Generation, Generator, Locator, Passage, Prompt, SeamError, Span,
 };
 
+use crate::grounds::NOTHING;
 use crate::text::tokens;
 
 /// Gives its replies in turn, in pieces of a few characters, and remembers what it was asked.
@@ -71,8 +72,9 @@ impl Generator for Script {
         })
     }
 
-    fn score(&self, _: &Prompt, continuation: &str) -> Result<f32, SeamError> {
-        Ok(if continuation == "Yes" { self.yes } else { 0.0 } - continuation.len() as f32)
+    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<f32, SeamError> {
+        let asked = prompt.messages.last().is_some_and(|message| !message.content.contains(NOTHING));
+        Ok(if asked && continuation == "Yes" { self.yes } else { 0.0 } - continuation.len() as f32)
     }
 }
 
