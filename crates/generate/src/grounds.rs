@@ -54,7 +54,7 @@ pub(crate) fn second_look(
     let start = citation.span.start - passage.span.start;
     let from = passage.text.floor_char_boundary(start.saturating_sub(AROUND));
     let to = passage.text.ceil_char_boundary(start + citation.quote.len() + AROUND);
-    let name = [&[passage.title.clone()], passage.headings.as_slice()].concat().join(" > ");
+    let name = [std::slice::from_ref(&passage.title), &passage.headings].concat().join(" > ");
     let around = format!("{name}\n{}", &passage.text[from..to]);
     let alone = format!("{name}\n{}", citation.quote);
     let answers = |text: &str, question: &str| {

@@ -106,7 +106,7 @@ impl Decoder {
             hash.update(&(number as u64).to_le_bytes());
         }
         hash.update(&self.gguf.file_bytes().to_le_bytes());
-        hash.update(&self.embedding_row(0).1);
+        hash.update(self.embedding_row(0).1);
         for layer in &self.weights.layers {
             let bytes = layer.query.bytes();
             hash.update(&bytes[..bytes.len().min(1024)]);
