@@ -1,8 +1,9 @@
 //! What a program that calls us relies on: exit codes, where output goes, hints.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, models_dir};
 
 fn carrel(args: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
@@ -82,4 +83,66 @@ fn a_second_process_uses_the_one_that_runs() {
 
 fn path_of(directory: &tempfile::TempDir, name: &str) -> String {
     directory.path().canonicalize().unwrap().join(name).to_string_lossy().into_owned()
+}
+
+/// A store with the same models, in which a test may change something.
+fn copy_of_models(to: &Path) {
+    let mut left = vec![PathBuf::new()];
+    while let Some(part) = left.pop() {
+        std::fs::create_dir_all(to.join(&part)).unwrap();
+        for entry in std::fs::read_dir(models_dir().join(&part)).unwrap().map(Result::unwrap) {
+            let inside = part.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => left.push(inside),
+                false => std::os::unix::fs::symlink(entry.path(), to.join(&inside)).unwrap(),
+            }
+        }
+    }
+}
+
+/// The tiny cross-encoder has random weights and likes dogs.
+#[test]
+fn a_reranker_decides_on_the_order_of_what_was_found() {
+    let Some(desk) = Desk::with_files(&[
+        ("rent.txt", "The rent is due on the first day of every month ."),
+        ("dogs.txt", "Dogs need the consent of the landlord ."),
+    ]) else {
+        return;
+    };
+    let models = desk.folder().parent().unwrap().join("models");
+    copy_of_models(&models);
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_carrel"))
+            .args(args)
+            .arg("--models-dir")
+            .arg(&models)
+            .arg("--data-dir")
+            .arg(desk.data())
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/rerankers/bert");
+    assert_eq!(run(&["models", "import", made.to_str().unwrap(), "--name", "tiny"]).0, Some(0));
+    assert_eq!(run(&["add", desk.folder().to_str().unwrap()]).0, Some(0));
+    let first = |more: &[&str]| {
+        let (code, out, err) = run(&[&["search", "when is the rent due ?", "--json"], more].concat());
+        assert_eq!(code, Some(0), "{err}");
+        let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let paths = found["passages"].as_array().unwrap().iter();
+        paths
+            .map(|passage| passage["path"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+            .collect()
+    };
+    let plain: Vec<String> = first(&[]);
+    assert_eq!(plain, ["rent.txt", "dogs.txt"]);
+    let reranked: Vec<String> = first(&["--reranker", "tiny"]);
+    assert_eq!(reranked, ["dogs.txt", "rent.txt"]);
+    let (code, _, err) = run(&["search", "rent", "--reranker", "ms-marco-minilm-l6-v2"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("carrel models pull ms-marco-minilm-l6-v2"), "{err}");
 }

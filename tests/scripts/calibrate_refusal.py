@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 NAMES = ["sentence", "stretch", "passage", "similarity", "missing", "far", "heaviest", "untyped", "opposed",
-         "support", "answers", "right", "quoted"]
+         "support", "answers", "right", "asked", "quoted"]
 USED = ["similarity", "answers", "right"]
 BARS = (-0.9, -0.6, -0.3, 0.0)
 BARS_OF_QUOTED = (-0.3, 0.0, 0.3, 0.6, 0.9, np.inf)

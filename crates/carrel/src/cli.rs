@@ -97,6 +97,9 @@ pub struct Global {
     /// The model that search by meaning uses
     #[arg(long, global = true, value_name = "NAME")]
     pub embedder: Option<String>,
+    /// A model that reads question and passage together and puts what was found in a better order [default: none]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub reranker: Option<String>,
     /// Threads that a model may use [default: all]
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<usize>,
@@ -123,6 +126,7 @@ impl Global {
             models_dir: self.models_dir.clone(),
             generator: self.model.clone(),
             embedder: self.embedder.clone(),
+            reranker: self.reranker.clone(),
             threads: self.threads,
             kv: self.kv,
         }

@@ -45,6 +45,7 @@ pub struct Overrides {
     pub models_dir: Option<PathBuf>,
     pub generator: Option<String>,
     pub embedder: Option<String>,
+    pub reranker: Option<String>,
     pub threads: Option<usize>,
     pub kv: Option<CacheType>,
 }
@@ -56,6 +57,7 @@ struct ConfigFile {
     models_dir: Option<PathBuf>,
     generator: Option<String>,
     embedder: Option<String>,
+    reranker: Option<String>,
     threads: Option<usize>,
     context_tokens: Option<usize>,
     kv: Option<CacheType>,
@@ -71,6 +73,8 @@ pub struct Config {
     /// A name in the model store, or the path of a GGUF file.
     pub generator: String,
     pub embedder: String,
+    /// A cross-encoder that puts what was found in a better order, if one is wanted.
+    pub reranker: Option<String>,
     pub generator_options: GeneratorOptions,
     /// Threads that one network may use.
     pub threads: usize,
@@ -119,6 +123,7 @@ impl Config {
             },
             generator: overrides.generator.or(file.generator).unwrap_or_else(|| DEFAULT_GENERATOR.into()),
             embedder: overrides.embedder.or(file.embedder).unwrap_or_else(|| DEFAULT_EMBEDDER.into()),
+            reranker: overrides.reranker.or(file.reranker),
             generator_options: GeneratorOptions {
                 threads,
                 context_tokens: file.context_tokens.unwrap_or(DEFAULT_CONTEXT),

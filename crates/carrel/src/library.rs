@@ -32,7 +32,7 @@ use carrel_corpus::{
 use carrel_generate::{AnswerRequest, Event, Stats};
 use carrel_index::{FileRecord, FileStamp, Filter, Index, IndexConfig, Query, Ranking, parse_query};
 use carrel_ingest::{Password, Stamp, Workers};
-use carrel_models::{LocalEmbedder, Store};
+use carrel_models::{LocalEmbedder, LocalReranker, Store};
 
 use crate::config::Config;
 use crate::{audit, heap};
@@ -54,6 +54,8 @@ use status::Activity;
 const RETRIEVED: usize = 24;
 /// Of these, at most so many from one document, so that several voices are heard.
 const RETRIEVED_PER_DOCUMENT: usize = 10;
+/// Passages that a reranker looks at: each costs it a few milliseconds.
+const RERANKED: usize = 50;
 /// Passages fetched from documents that the person pinned, ahead of all others.
 const RETRIEVED_PINNED: usize = 8;
 /// What was read becomes searchable at least this often while reading goes on.
@@ -69,6 +71,7 @@ pub struct Library {
     store: Store,
     index: Index,
     embedder: Arc<dyn Embedder>,
+    reranker: Option<LocalReranker>,
     generator: GeneratorSlot,
     workers: Workers,
     gate: Gate,
@@ -86,6 +89,8 @@ impl Library {
         let store = Store::open(&config.models_dir)?;
         let embedder: Arc<dyn Embedder> =
             Arc::new(LocalEmbedder::load(&store, &config.embedder, config.threads)?);
+        let reranker = config.reranker.as_deref();
+        let reranker = reranker.map(|name| LocalReranker::load(&store, name, config.threads)).transpose()?;
         let index = Index::open(IndexConfig {
             directory: config.data_dir.clone(),
             embedder: embedder.id().to_owned(),
@@ -97,6 +102,7 @@ impl Library {
             store,
             index,
             embedder,
+            reranker,
             workers,
             gate: Gate::default(),
             activity: Activity::default(),
@@ -376,9 +382,9 @@ impl Library {
         let mut passages = Vec::new();
         if !pinned.is_empty() {
             let filter = Filter { documents: pinned.to_vec(), ..filter.clone() };
-            passages = self.index.search(&Query { filter, limit: RETRIEVED_PINNED, ..query.clone() })?;
+            passages = self.find(&Query { filter, limit: RETRIEVED_PINNED, ..query.clone() })?;
         }
-        for passage in self.index.search(&query)? {
+        for passage in self.find(&query)? {
             if passages.iter().all(|other| other.chunk != passage.chunk) {
                 passages.push(passage);
             }
@@ -389,6 +395,23 @@ impl Library {
 
 // Looking things up.
 impl Library {
+    /// What the index finds, in the order of the reranker where there is one.
+    pub fn find(&self, query: &Query) -> Result<Vec<Passage>, Error> {
+        let mut found = self.index.search(query)?;
+        if let Some(reranker) = &self.reranker {
+            let question = parse_query(&query.text).words;
+            let looked_at = found.len().min(RERANKED);
+            let texts: Vec<&str> = found[..looked_at].iter().map(|passage| passage.text.as_str()).collect();
+            let scores = reranker.scores(&question, &texts)?;
+            let mut order: Vec<usize> = (0..looked_at).collect();
+            // What is judged alike stays in its order.
+            order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+            let rest = found.split_off(looked_at);
+            found = order.into_iter().map(|at| found[at].clone()).chain(rest).collect();
+        }
+        Ok(found)
+    }
+
     /// The passages that best match a query, which may contain `"exact phrases"`, `-word`, `file:`, `type:`,
     /// `after:` and `before:`.
     pub fn search(&self, request: &SearchRequest) -> Result<Vec<Passage>, Error> {
@@ -403,7 +426,7 @@ impl Library {
             Ranking::Hybrid | Ranking::Vectors => Some(self.embedder.query(&words)?),
         };
         let folders = self.prefixes(&request.folders, &request.paths)?;
-        Ok(self.index.search(&Query {
+        self.find(&Query {
             text: request.query.clone(),
             vector,
             filter: Filter { folders, ..Filter::default() },
@@ -412,7 +435,7 @@ impl Library {
             per_document: None,
             collapse_duplicates: true,
             strict_phrases: true,
-        })?)
+        })
     }
 
     /// The ledger: every file with its outcome, members of containers after their container.

@@ -181,10 +181,11 @@ impl Generator for Remote {
         })
     }
 
-    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<f32, SeamError> {
+    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, SeamError> {
         let reply = call(&json!({
             "call": "score", "messages": messages(prompt), "prefix": prompt.reply_prefix, "continuation": continuation,
         }))?;
-        reply["score"].as_f64().map(|x| x as f32).ok_or_else(|| SeamError::new("the script gave no score"))
+        let score = reply["score"].as_f64().ok_or_else(|| SeamError::new("the script gave no score"))?;
+        Ok(vec![score as f32])
     }
 }

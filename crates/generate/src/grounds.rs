@@ -5,7 +5,7 @@ use carrel_corpus::{Claim, Generator, Passage, Span, Support};
 use crate::Error;
 use crate::answerable::Strength;
 use crate::evidence::Evidence;
-use crate::prompt::YesNo;
+use crate::prompt::{YesNo, asked_of};
 
 /// What speaks for an answer once it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,11 +27,17 @@ pub(crate) struct SecondLook {
     pub answers: f32,
     /// Whether the evidence alone says what the answer says to the question, beside examples of near misses.
     pub right: f32,
+    /// How likely the least likely token of the question is for one who reads the text around the evidence and asks for this
+    /// answer: what the text does not speak of is a surprise, however much the rest is its own words.
+    pub asked: f32,
 }
 
 /// What a model says of a text and a question that say nothing is what it is inclined to say of any (Zhao et al., "Calibrate
 /// Before Use", 2021).
 pub(crate) const NOTHING: &str = "N/A";
+
+/// How much of a token's surprise is taken for the user's way of writing, where it is one without any text.
+const MANNER: f32 = 0.5;
 
 /// Bytes of a passage on either side of the evidence.
 const AROUND: usize = 300;
@@ -64,7 +70,11 @@ pub(crate) fn second_look(
     let right = |text: &str, question: &str, answer: &str| {
         YesNo::near_miss(text, question, answer).log_odds(generator)
     };
+    let asked = |text: &str, answer: &str| asked_of(text, answer, question, generator);
+    let surprise = asked(&around, &claim.text)?.into_iter().zip(asked(NOTHING, NOTHING)?);
+    let asked = surprise.map(|(here, anyhow)| here - MANNER * anyhow).fold(0.0, f32::min);
     Ok(Some(SecondLook {
+        asked,
         answers: answers(&around, question)? - answers(NOTHING, NOTHING)?,
         right: right(&alone, question, &claim.text)? - right(NOTHING, NOTHING, NOTHING)?,
     }))
@@ -91,15 +101,15 @@ const BAR_OF_QUOTED: f32 = 4.73;
 impl Grounds {
     /// Whether they carry an answer.
     pub(crate) fn suffice(&self) -> bool {
-        let SecondLook { answers, right } = self.look;
+        let SecondLook { answers, right, .. } = self.look;
         let weight = SIMILARITY * self.strength.similarity + ANSWERS * answers + RIGHT * right;
         weight >= if self.quoted { BAR_OF_QUOTED } else { BAR }
     }
 
     /// All of them, as the script reads them.
-    pub fn row(&self) -> [f32; 13] {
+    pub fn row(&self) -> [f32; 14] {
         let quoted = f32::from(u8::from(self.quoted));
         let [a, b, c, d, e, f, g, h, i] = self.strength.row();
-        [a, b, c, d, e, f, g, h, i, self.support, self.look.answers, self.look.right, quoted]
+        [a, b, c, d, e, f, g, h, i, self.support, self.look.answers, self.look.right, self.look.asked, quoted]
     }
 }

@@ -133,10 +133,26 @@ impl YesNo {
         YesNo(reply_to(vec![message(Role::System, SYSTEM_NEAR_MISS), message(Role::User, &body)], 1))
     }
 
-    /// How much likelier the model finds yes than no, in nats.
+    /// How much likelier the model finds yes than no, in nats a token.
     pub fn log_odds(&self, generator: &dyn Generator) -> Result<f32, Error> {
-        Ok(generator.score(&self.0, "Yes")? - generator.score(&self.0, "No")?)
+        let mean = |reply: &str| -> Result<f32, Error> {
+            let tokens = generator.score(&self.0, reply)?;
+            Ok(tokens.iter().sum::<f32>() / tokens.len().max(1) as f32)
+        };
+        Ok(mean("Yes")? - mean("No")?)
     }
+}
+
+/// How likely the model finds each token of a question, in nats, as one that the text answers with `answer`.
+pub(crate) fn asked_of(
+    data: &str,
+    answer: &str,
+    question: &str,
+    generator: &dyn Generator,
+) -> Result<Vec<f32>, Error> {
+    let answer = neutralise(answer);
+    let instruction = format!("Write a question that the text answers exactly. The answer must be: {answer}");
+    Ok(generator.score(&task(&instruction, data, 1), question)?)
 }
 
 /// A request about the conversation itself, without document text.

@@ -72,9 +72,10 @@ impl Generator for Script {
         })
     }
 
-    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<f32, SeamError> {
+    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, SeamError> {
         let asked = prompt.messages.last().is_some_and(|message| !message.content.contains(NOTHING));
-        Ok(if asked && continuation == "Yes" { self.yes } else { 0.0 } - continuation.len() as f32)
+        let found = if asked && continuation == "Yes" { self.yes } else { 0.0 };
+        Ok(vec![found - continuation.len() as f32])
     }
 }
 

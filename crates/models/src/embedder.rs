@@ -11,9 +11,9 @@ use tokenizers::Tokenizer;
 use crate::store::{Embedding, ModelKind, Pooling};
 use crate::{Digest, Error, Manifest, Store};
 
-mod network;
+pub(crate) mod network;
 
-use network::Network;
+use network::{Input, Network};
 
 /// Changes whenever the same weights would give other vectors, so that old ones are not compared with new ones.
 const REVISION: &str = "q8-1";
@@ -87,8 +87,9 @@ impl LocalEmbedder {
         let mut vectors = vec![Vec::new(); texts.len()];
         let mut rest = inputs.as_slice();
         while !rest.is_empty() {
-            let (batch, after) = rest.split_at(batch_len(rest));
-            let tokens: Vec<&[u32]> = batch.iter().map(|(_, tokens)| tokens.as_slice()).collect();
+            let (batch, after) = rest.split_at(batch_len(rest.iter().map(|(_, tokens)| tokens.len())));
+            let tokens: Vec<Input> =
+                batch.iter().map(|(_, tokens)| Input { tokens, second: tokens.len() }).collect();
             let width = self.network.dimensions();
             let done = self.network.forward(&tokens, &mut |index, rows| {
                 vectors[batch[index].0] = pool_rows(rows, width, self.settings.pooling);
@@ -101,10 +102,10 @@ impl LocalEmbedder {
 }
 
 /// How many of the next texts make a batch; at least one.
-fn batch_len(inputs: &[(usize, Vec<u32>)]) -> usize {
+pub(crate) fn batch_len(lengths: impl Iterator<Item = usize>) -> usize {
     let mut total = 0;
-    let fitting = inputs.iter().take_while(|(_, tokens)| {
-        total += tokens.len();
+    let fitting = lengths.take_while(|tokens| {
+        total += tokens;
         total <= BATCH_TOKENS
     });
     fitting.count().max(1)
@@ -115,7 +116,7 @@ fn batch_len(inputs: &[(usize, Vec<u32>)]) -> usize {
 const LONGEST_TOKEN: usize = 64;
 
 /// Loads a tokenizer that neither cuts nor pads.
-fn load_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
+pub(crate) fn load_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     let mut tokenizer =
         Tokenizer::from_bytes(bytes).map_err(|error| Error::Tokenization(error.to_string()))?;

@@ -164,7 +164,7 @@ impl LocalGenerator {
         Ok(Some(logits))
     }
 
-    fn likelihood(&self, prompt: &Prompt, continuation: &str) -> Result<f32, Error> {
+    fn likelihoods(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, Error> {
         let before = self.template.tokens(&self.tokenizer, prompt)?;
         let reply_prefix = format!("{}{continuation}", prompt.reply_prefix);
         let whole = self.template.tokens(&self.tokenizer, &Prompt { reply_prefix, ..prompt.clone() })?;
@@ -174,15 +174,14 @@ impl LocalGenerator {
         }
         // Where the end of the prompt and the continuation become one token, that token belongs to the continuation.
         let common = before.iter().zip(&whole).take_while(|(a, b)| a == b).count().max(1);
-        let scored = whole.len() - common;
-        if scored == 0 {
-            return Ok(0.0);
+        if common == whole.len() {
+            return Ok(Vec::new());
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = kept.take(&self.decoder, &whole[..common]);
         let read = state.len();
         let first = self.decoder.prefill(&mut state, &whole[read..common])?;
-        let mut total = log_probability(first, whole[common]);
+        let mut found = vec![log_probability(first, whole[common])];
         let vocabulary = first.len();
         for (start, step) in (common..whole.len() - 1)
             .step_by(SCORE_STEP)
@@ -190,12 +189,12 @@ impl LocalGenerator {
         {
             let rows = self.decoder.verify(&mut state, step)?;
             for (index, row) in rows.chunks_exact(vocabulary).enumerate() {
-                total += log_probability(row, whole[start + index + 1]);
+                found.push(log_probability(row, whole[start + index + 1]));
             }
         }
         state.truncate(common);
         kept.put(&self.decoder, state);
-        Ok(total / scored as f32)
+        Ok(found)
     }
 }
 
@@ -257,8 +256,8 @@ impl Generator for LocalGenerator {
         self.write(prompt, sink).map_err(|error| SeamError::caused_by("the model could not answer", error))
     }
 
-    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<f32, SeamError> {
-        self.likelihood(prompt, continuation)
+    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, SeamError> {
+        self.likelihoods(prompt, continuation)
             .map_err(|error| SeamError::caused_by("the model could not judge the text", error))
     }
 }

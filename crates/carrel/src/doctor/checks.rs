@@ -21,7 +21,8 @@ const LITTLE_SPACE: u64 = 2 << 30;
 
 pub fn all(config: &Config) -> Vec<Check> {
     let check = |name, (ok, detail)| Check { name, ok, detail };
-    vec![
+    let reranker = config.reranker.as_ref().map(|reranker| check("reranker", model(config, reranker)));
+    let mut checks = vec![
         check("data directory", data_directory(&config.data_dir)),
         check("disk", disk(&config.data_dir)),
         check("generator", model(config, &config.generator)),
@@ -31,7 +32,9 @@ pub fn all(config: &Config) -> Vec<Check> {
         check("pdftoppm", program("pdftoppm", "-v", "pages that are pictures stay unread")),
         check("kernel", kernel()),
         check("landlock", offered_landlock()),
-    ]
+    ];
+    checks.extend(reranker);
+    checks
 }
 
 fn data_directory(path: &Path) -> (bool, String) {

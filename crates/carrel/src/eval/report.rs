@@ -18,6 +18,8 @@ pub struct Report {
     pub set: String,
     pub generator: String,
     pub embedder: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reranker: Option<String>,
     pub questions: usize,
     pub coverage: wire::Coverage,
     #[serde(flatten)]
@@ -39,6 +41,7 @@ impl Report {
             set: set.name.clone(),
             generator: library.config().generator.clone(),
             embedder: library.config().embedder.clone(),
+            reranker: library.config().reranker.clone(),
             questions,
             coverage: wire::Coverage::from(&coverage),
             rankings,

@@ -52,7 +52,7 @@ struct Layer {
     norm: Norm,
 }
 
-pub(super) struct Network {
+pub(crate) struct Network {
     shape: Shape,
     weights: MmapedSafetensors,
     /// Name of the word embeddings, whose rows are read from the mapped file.
@@ -60,13 +60,21 @@ pub(super) struct Network {
     positions: Vec<f32>,
     /// Number of the first position: some families leave out those up to the padding token's number.
     first_position: usize,
-    /// Added to every token: the embedding of the first type.
-    token_type: Vec<f32>,
+    /// Added to every token: which of two texts it is of.
+    token_types: [Vec<f32>; 2],
     norm: Norm,
     layers: Vec<Layer>,
     pool: Pool,
     isa: Isa,
     spare: Mutex<Vec<Buffers>>,
+}
+
+/// What the network reads at once: a text, or two as one.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a> {
+    pub tokens: &'a [u32],
+    /// The first token of the second text; the number of tokens where there is none.
+    pub second: usize,
 }
 
 /// What one batch is computed in.
@@ -83,7 +91,7 @@ struct Buffers {
 }
 
 impl Network {
-    pub(super) fn load(config: &Path, weights: &Path, threads: usize) -> Result<Network, Error> {
+    pub(crate) fn load(config: &Path, weights: &Path, threads: usize) -> Result<Network, Error> {
         let json = std::fs::read(config).map_err(Error::io("read", config))?;
         let shape: Shape =
             serde_json::from_slice(&json).map_err(|error| bad("config.json", error.to_string()))?;
@@ -97,11 +105,11 @@ impl Network {
         loader.check(&words, &[shape.vocab_size, hidden])?;
         let positions =
             loader.vector("embeddings.position_embeddings.weight", shape.max_position_embeddings * hidden)?;
-        let mut token_type = loader.floats("embeddings.token_type_embeddings.weight")?;
-        token_type.truncate(hidden);
-        if token_type.len() != hidden {
-            return Err(bad("token_type_embeddings", "it is too short".to_owned()));
-        }
+        let types = loader.floats("embeddings.token_type_embeddings.weight")?;
+        let mut types = types.chunks_exact(hidden).map(<[f32]>::to_vec);
+        let first = types.next().ok_or_else(|| bad("token_type_embeddings", "it is too short".to_owned()))?;
+        // Families with one type tell the texts by what stands between them.
+        let token_types = [first.clone(), types.next().unwrap_or(first)];
         let norm = loader.norm("embeddings.LayerNorm", hidden)?;
         let layers = (0..shape.num_hidden_layers)
             .map(|index| loader.layer(index, &shape))
@@ -113,7 +121,7 @@ impl Network {
             words,
             positions,
             first_position,
-            token_type,
+            token_types,
             norm,
             layers,
             pool,
@@ -122,18 +130,18 @@ impl Network {
         })
     }
 
-    pub(super) fn dimensions(&self) -> usize {
+    pub(crate) fn dimensions(&self) -> usize {
         self.shape.hidden_size
     }
 
     /// Longest text in tokens.
-    pub(super) fn max_tokens(&self) -> usize {
+    pub(crate) fn max_tokens(&self) -> usize {
         self.shape.max_position_embeddings - self.first_position
     }
 
     /// Hands the last layer's vectors of each text, one row for each of its tokens, to `text`. No text is empty or
     /// longer than [`Network::max_tokens`].
-    pub(super) fn forward(&self, texts: &[&[u32]], text: &mut dyn FnMut(usize, &[f32])) -> Result<(), Error> {
+    pub(crate) fn forward(&self, texts: &[Input], text: &mut dyn FnMut(usize, &[f32])) -> Result<(), Error> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = spare.unwrap_or_default();
         self.embed(texts, &mut buffers.hidden)?;
@@ -143,8 +151,8 @@ impl Network {
             self.feed_forward(layer, tokens, &mut buffers);
         }
         let mut rest = buffers.hidden.as_slice();
-        for (index, tokens) in texts.iter().enumerate() {
-            let (rows, after) = rest.split_at(tokens.len() * self.shape.hidden_size);
+        for (index, input) in texts.iter().enumerate() {
+            let (rows, after) = rest.split_at(input.tokens.len() * self.shape.hidden_size);
             text(index, rows);
             rest = after;
         }
@@ -153,13 +161,13 @@ impl Network {
     }
 
     /// Words, positions and types.
-    fn embed(&self, texts: &[&[u32]], hidden: &mut Vec<f32>) -> Result<(), Error> {
+    fn embed(&self, texts: &[Input], hidden: &mut Vec<f32>) -> Result<(), Error> {
         let width = self.shape.hidden_size;
         let words = self.weights.get(&self.words).map_err(Error::network("the word embeddings"))?;
         let bytes = words.data().len() / self.shape.vocab_size;
         hidden.clear();
-        for tokens in texts {
-            for (index, &token) in tokens.iter().enumerate() {
+        for input in texts {
+            for (index, &token) in input.tokens.iter().enumerate() {
                 let start = token as usize * bytes;
                 let row = words.data().get(start..start + bytes);
                 let row =
@@ -167,7 +175,8 @@ impl Network {
                 let at = hidden.len();
                 extend_floats(hidden, row, bytes / width);
                 let position = &self.positions[(self.first_position + index) * width..][..width];
-                let added = position.iter().zip(&self.token_type);
+                let kind = &self.token_types[usize::from(index >= input.second)];
+                let added = position.iter().zip(kind);
                 hidden[at..].iter_mut().zip(added).for_each(|(x, (position, kind))| *x += position + kind);
             }
         }
@@ -176,7 +185,7 @@ impl Network {
         Ok(())
     }
 
-    fn attention(&self, layer: &Layer, texts: &[&[u32]], tokens: usize, buffers: &mut Buffers) {
+    fn attention(&self, layer: &Layer, texts: &[Input], tokens: usize, buffers: &mut Buffers) {
         let width = self.shape.hidden_size;
         let Buffers { hidden, query, key, value, mixed, change, quantised, .. } = buffers;
         for buffer in [&mut *query, &mut *key, &mut *value, &mut *mixed, &mut *change] {
@@ -199,13 +208,13 @@ impl Network {
     }
 
     /// Attention of all heads of all texts, in parallel.
-    fn attend(&self, texts: &[&[u32]], (query, key, value): (&[f32], &[f32], &[f32]), mixed: &mut [f32]) {
+    fn attend(&self, texts: &[Input], (query, key, value): (&[f32], &[f32], &[f32]), mixed: &mut [f32]) {
         let width = self.shape.hidden_size;
         let heads = self.shape.num_attention_heads;
         let dimension = width / heads;
         let mut units = Vec::with_capacity(texts.len() * heads);
         let mut start = 0;
-        for tokens in texts {
+        for Input { tokens, .. } in texts {
             for head in 0..heads {
                 let at = start * width + head * dimension;
                 units.push(Head {
@@ -260,6 +269,63 @@ impl Network {
             let change = &change[row * width..(row + 1) * width];
             add_and_norm(self.isa, hidden, change, (&norm.weight, &norm.offset), self.shape.layer_norm_eps);
         });
+    }
+}
+
+/// What a cross-encoder makes of the first row of its last layer: one number.
+pub(crate) struct Judge {
+    dense: Dense,
+    out: Dense,
+}
+
+/// A matrix so small that it is kept as it is.
+struct Dense {
+    weight: Vec<f32>,
+    offset: Vec<f32>,
+}
+
+impl Judge {
+    /// The head of a network for the classification of sequences into one class.
+    pub(crate) fn load(weights: &Path, width: usize) -> Result<Judge, Error> {
+        // SAFETY: the store's blobs are read-only and replaced by renaming.
+        let file = unsafe { MmapedSafetensors::new(weights) };
+        let weights = file.map_err(Error::network("the weights could not be mapped"))?;
+        let loader = |prefix| Loader { weights: &weights, prefix, pool: Pool::new(1) };
+        let dense = |prefix, name: &str, rows| -> Result<Dense, Error> {
+            let loader = loader(prefix);
+            loader.check(&loader.name(&format!("{name}.weight")), &[rows, width])?;
+            Ok(Dense {
+                weight: loader.floats(&format!("{name}.weight"))?,
+                offset: loader.vector(&format!("{name}.bias"), rows)?,
+            })
+        };
+        // BERT pools before it classifies; the RoBERTa families do both in the head.
+        Ok(match weights.get("classifier.out_proj.weight").is_ok() {
+            true => Judge {
+                dense: dense("", "classifier.dense", width)?,
+                out: dense("", "classifier.out_proj", 1)?,
+            },
+            false => Judge {
+                dense: dense(prefix(&weights), "pooler.dense", width)?,
+                out: dense("", "classifier", 1)?,
+            },
+        })
+    }
+
+    /// The logit of a pair of texts from the rows of its tokens.
+    pub(crate) fn logit(&self, rows: &[f32]) -> f32 {
+        let first = &rows[..self.dense.offset.len()];
+        let pooled: Vec<f32> = self.dense.of(first).into_iter().map(f32::tanh).collect();
+        self.out.of(&pooled)[0]
+    }
+}
+
+impl Dense {
+    fn of(&self, row: &[f32]) -> Vec<f32> {
+        let products = self.weight.chunks_exact(row.len()).zip(&self.offset);
+        products
+            .map(|(weights, offset)| weights.iter().zip(row).map(|(w, x)| w * x).sum::<f32>() + offset)
+            .collect()
     }
 }
 

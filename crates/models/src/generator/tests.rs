@@ -161,5 +161,8 @@ fn what_the_passage_says_is_likelier_than_what_it_does_not() {
     let asked = question("What is the monthly rent?");
     let right = generator.score(&asked, "The monthly rent is 1,450 euros.").unwrap();
     let wrong = generator.score(&asked, "The monthly purple is sideways trombone.").unwrap();
-    assert!(right > wrong && right < 0.0, "{right} {wrong}");
+    assert!(right.iter().chain(&wrong).all(|&token| token < 0.0));
+    let mean = |tokens: &[f32]| tokens.iter().sum::<f32>() / tokens.len() as f32;
+    let least = |tokens: &[f32]| tokens.iter().copied().fold(0.0, f32::min);
+    assert!(mean(&right) > mean(&wrong) && least(&right) > least(&wrong), "{right:?} {wrong:?}");
 }
