@@ -11,8 +11,9 @@ struct Golden {
     logits: Vec<f32>,
 }
 
-/// What quantising weights and activations to 8 bits may cost; the golden logits differ by several units.
-const CLOSE: f32 = 0.15;
+/// What quantising weights and activations to 8 bits may cost, as a share of how far the golden logits lie apart. Random
+/// weights add up to less than trained ones do, and the rounding to more of it.
+const CLOSE: f32 = 0.08;
 
 /// Tiny networks with random weights and what another implementation makes of them, by
 /// `tests/scripts/golden_rerankings.py`.
@@ -33,14 +34,13 @@ fn logits_agree_with_another_implementation() {
             serde_json::from_slice(&std::fs::read(made.join("golden.json")).unwrap()).unwrap();
         let passages: Vec<&str> = golden.passages.iter().map(String::as_str).collect();
         let ours = reranker.scores(&golden.question, &passages).unwrap();
+        let most = golden.logits.iter().copied().fold(f32::MIN, f32::max);
+        let least = golden.logits.iter().copied().fold(f32::MAX, f32::min);
         for (ours, theirs) in ours.iter().zip(&golden.logits) {
-            assert!((ours - theirs).abs() < CLOSE, "{family}: {ours} {theirs}");
+            assert!((ours - theirs).abs() < CLOSE * (most - least), "{family}: {ours} {theirs}");
         }
         let alone = reranker.scores(&golden.question, &passages[1..2]).unwrap();
         assert_eq!(alone[0], ours[1], "a passage is judged as if it were alone");
-        let most = golden.logits.iter().copied().fold(f32::MIN, f32::max);
-        let least = golden.logits.iter().copied().fold(f32::MAX, f32::min);
-        assert!(most - least > 10.0 * CLOSE, "the golden logits tell the passages apart");
     }
 }
 
