@@ -41,13 +41,20 @@ def tokenizer(roberta):
     return made, len(vocabulary)
 
 
+def rounded(matrix):
+    """Values that 8 bits and a half-precision scale for every 32 hold exactly, so that no weight differs."""
+    blocks = matrix.reshape(-1, 32)
+    scales = (numpy.abs(blocks).max(1, keepdims=True) / 127).astype(numpy.float16).astype(numpy.float32)
+    return (numpy.clip(numpy.round(blocks / scales), -127, 127) * scales).reshape(matrix.shape)
+
+
 def weights(roberta, vocabulary, random):
     draw = lambda *shape: random.normal(0, 0.5, shape).astype(numpy.float32)
     prefix = "roberta." if roberta else "bert."
     made = {}
 
     def linear(name, rows, columns):
-        made[name + ".weight"] = draw(rows, columns) * numpy.float32(3 / math.sqrt(columns))
+        made[name + ".weight"] = rounded(draw(rows, columns) * numpy.float32(3 / math.sqrt(columns)))
         made[name + ".bias"] = draw(rows) * numpy.float32(0.2)
 
     def norm(name):

@@ -11,8 +11,7 @@ struct Golden {
     logits: Vec<f32>,
 }
 
-/// What quantising weights and activations to 8 bits may cost, as a share of how far the golden logits lie apart. Random
-/// weights add up to less than trained ones do, and the rounding to more of it.
+/// What quantising activations to 8 bits may cost, as a share of how far the golden logits lie apart.
 const CLOSE: f32 = 0.08;
 
 /// Tiny networks with random weights and what another implementation makes of them, by
