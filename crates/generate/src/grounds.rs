@@ -1,5 +1,8 @@
 //! What speaks for an answer once it is written, and whether that carries it.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use carrel_corpus::{Claim, Generator, Passage, Span, Support};
 
 use crate::Error;
@@ -63,21 +66,38 @@ pub(crate) fn second_look(
     let name = [std::slice::from_ref(&passage.title), &passage.headings].concat().join(" > ");
     let around = format!("{name}\n{}", &passage.text[from..to]);
     let alone = format!("{name}\n{}", citation.quote);
-    let answers = |text: &str, question: &str| {
-        let asked = format!("Question: {question}\nDoes the text answer this question exactly?");
-        YesNo::about(text, &asked).log_odds(generator)
-    };
-    let right = |text: &str, question: &str, answer: &str| {
-        YesNo::near_miss(text, question, answer).log_odds(generator)
-    };
+    let inclined = inclination(generator)?;
+    // Both about the same text, one after the other, so that it is read once.
+    let answers = says_answers(&around, question, generator)?;
     let asked = |text: &str, answer: &str| asked_of(text, answer, question, generator);
     let surprise = asked(&around, &claim.text)?.into_iter().zip(asked(NOTHING, NOTHING)?);
-    let asked = surprise.map(|(here, anyhow)| here - MANNER * anyhow).fold(0.0, f32::min);
+    let right = YesNo::near_miss(&alone, question, &claim.text).log_odds(generator)?;
     Ok(Some(SecondLook {
-        asked,
-        answers: answers(&around, question)? - answers(NOTHING, NOTHING)?,
-        right: right(&alone, question, &claim.text)? - right(NOTHING, NOTHING, NOTHING)?,
+        answers: answers - inclined.answers,
+        right: right - inclined.right,
+        asked: surprise.map(|(here, anyhow)| here - MANNER * anyhow).fold(0.0, f32::min),
     }))
+}
+
+fn says_answers(text: &str, question: &str, generator: &dyn Generator) -> Result<f32, Error> {
+    let asked = format!("Question: {question}\nDoes the text answer this question exactly?");
+    YesNo::about(text, &asked).log_odds(generator)
+}
+
+/// What the model says of nothing. It is the same every time, so each model is asked once.
+fn inclination(generator: &dyn Generator) -> Result<SecondLook, Error> {
+    static KNOWN: Mutex<BTreeMap<String, SecondLook>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(&look) = known().get(generator.id()) {
+        return Ok(look);
+    }
+    let look = SecondLook {
+        answers: says_answers(NOTHING, NOTHING, generator)?,
+        right: YesNo::near_miss(NOTHING, NOTHING, NOTHING).log_odds(generator)?,
+        asked: 0.0,
+    };
+    known().insert(generator.id().to_owned(), look);
+    Ok(look)
 }
 
 /// A sentence of a document as an answer.

@@ -23,7 +23,7 @@ mod output;
 mod saved;
 
 use decode::Decode;
-use kept::Kept;
+use kept::{Kept, Purpose};
 
 /// How a generator is run.
 #[derive(Clone, Debug)]
@@ -142,7 +142,7 @@ impl LocalGenerator {
             generation.decode_seconds = started.elapsed().as_secs_f64();
             done
         });
-        kept.put(&self.decoder, state);
+        kept.put(&self.decoder, state, Purpose::Reply);
         written.map(|()| generation)
     }
 
@@ -193,7 +193,7 @@ impl LocalGenerator {
             }
         }
         state.truncate(common);
-        kept.put(&self.decoder, state);
+        kept.put(&self.decoder, state, Purpose::Opinion);
         Ok(found)
     }
 }

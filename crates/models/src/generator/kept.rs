@@ -6,8 +6,24 @@ use super::saved::Saved;
 use crate::decoder::{Decoder, State};
 use crate::{Digest, Error};
 
-/// States kept in memory. Forks share their pages, so that a common beginning is there once.
-const MOST: usize = 4;
+/// What a state was read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A reply: the conversation may go on, also after a restart.
+    Reply,
+    /// An opinion on a text, whose beginning alone (what the model was told to do) comes back.
+    Opinion,
+}
+
+impl Purpose {
+    /// States kept in memory. Forks share their pages, so that a common beginning is there once.
+    fn most(self) -> usize {
+        match self {
+            Purpose::Reply => 4,
+            Purpose::Opinion => 3,
+        }
+    }
+}
 
 /// Bytes of states that are kept at any rate; more only where one conversation over the whole context is larger.
 const MOST_BYTES: usize = 256 << 20;
@@ -17,7 +33,7 @@ const TAIL: usize = 64;
 
 /// The states of one model, the last used first.
 pub(super) struct Kept {
-    states: Vec<State>,
+    states: Vec<(Purpose, State)>,
     saved: Option<Saved>,
     /// What the states may take together, the one in use among them.
     most_bytes: usize,
@@ -36,7 +52,7 @@ impl Kept {
     pub(super) fn take(&mut self, decoder: &Decoder, tokens: &[u32]) -> State {
         let state = self.take_longest(decoder, tokens);
         let mut bytes = tokens.len() * decoder.cache_bytes_per_token();
-        self.states.retain(|state| {
+        self.states.retain(|(_, state)| {
             bytes += state.cache_bytes();
             bytes <= self.most_bytes
         });
@@ -47,8 +63,16 @@ impl Kept {
         let most = tokens.len().saturating_sub(1);
         let common = |state: &State| state.common_prefix(&tokens[..most]);
         let best =
-            (0..self.states.len()).max_by_key(|&index| (common(&self.states[index]), usize::MAX - index));
-        let length = best.map_or(0, |index| common(&self.states[index]));
+            (0..self.states.len()).max_by_key(|&index| (common(&self.states[index].1), usize::MAX - index));
+        let length = best.map_or(0, |index| common(&self.states[index].1));
+        if let (Some(best), Some(saved)) = (best, &mut self.saved)
+            && saved.lacks(&tokens[..length])
+        {
+            // What two requests begin with, a third will begin with, maybe after a restart.
+            let mut beginning = self.states[best].1.fork();
+            beginning.truncate(length);
+            saved.store(decoder, &beginning);
+        }
         if let Some(saved) =
             self.saved.as_mut().and_then(|saved| saved.load(decoder, &tokens[..most], length))
         {
@@ -56,10 +80,10 @@ impl Kept {
         }
         match best {
             Some(index) if length > 0 => {
-                let goes_on = self.states[index].len() - length > TAIL;
+                let goes_on = self.states[index].1.len() - length > TAIL;
                 let mut state = match goes_on {
-                    true => self.states[index].fork(),
-                    false => self.states.remove(index),
+                    true => self.states[index].1.fork(),
+                    false => self.states.remove(index).1,
                 };
                 state.truncate(length);
                 state
@@ -69,17 +93,21 @@ impl Kept {
     }
 
     /// Keeps a state for later requests.
-    pub(super) fn put(&mut self, decoder: &Decoder, state: State) {
+    pub(super) fn put(&mut self, decoder: &Decoder, state: State, purpose: Purpose) {
         if state.is_empty() {
             return;
         }
-        if let Some(saved) = &mut self.saved {
+        if let (Some(saved), Purpose::Reply) = (&mut self.saved, purpose) {
             saved.store(decoder, &state);
         }
         // One that is the beginning of this one has nothing more to give.
-        self.states.retain(|other| other.common_prefix(state.tokens()) < other.len());
-        self.states.insert(0, state);
-        self.states.truncate(MOST);
+        self.states.retain(|(_, other)| other.common_prefix(state.tokens()) < other.len());
+        self.states.insert(0, (purpose, state));
+        let mut alike = 0;
+        self.states.retain(|(other, _)| {
+            alike += usize::from(*other == purpose);
+            *other != purpose || alike <= purpose.most()
+        });
     }
 
     /// Forgets everything, in memory and on disk.
@@ -110,7 +138,7 @@ mod tests {
             let mut state = kept.take(&decoder, tokens);
             let known = state.len();
             decoder.prefill(&mut state, &tokens[known..]).unwrap();
-            kept.put(&decoder, state);
+            kept.put(&decoder, state, Purpose::Reply);
             known
         };
         assert_eq!(read(&mut kept, &[1; 200]), 0);

@@ -64,7 +64,7 @@ impl Saved {
     /// The state on disk that has read most of the beginning of `tokens`, cut to that, where it is more by something
     /// than what is known without it.
     pub(super) fn load(&mut self, decoder: &Decoder, tokens: &[u32], known: usize) -> Option<State> {
-        let common = |entry: &Entry| entry.tokens.iter().zip(tokens).take_while(|(a, b)| a == b).count();
+        let common = |entry: &Entry| common_prefix(&entry.tokens, tokens);
         let index = (0..self.entries.len()).max_by_key(|&index| common(&self.entries[index]))?;
         let length = common(&self.entries[index]);
         if length < known + WORTH {
@@ -80,6 +80,12 @@ impl Saved {
                 None
             }
         }
+    }
+
+    /// Whether so much of a beginning is in no file that it pays to write it.
+    pub(super) fn lacks(&self, beginning: &[u32]) -> bool {
+        let held = self.entries.iter().map(|entry| common_prefix(&entry.tokens, beginning)).max();
+        beginning.len() >= held.unwrap_or(0) + WORTH
     }
 
     /// Writes a state, in place of those that are the beginning of it. What cannot be written, or is more than all files
@@ -126,6 +132,10 @@ impl Saved {
         }
         Ok(())
     }
+}
+
+fn common_prefix(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 /// A name that says nothing of the content.

@@ -166,3 +166,26 @@ fn what_the_passage_says_is_likelier_than_what_it_does_not() {
     let least = |tokens: &[f32]| tokens.iter().copied().fold(0.0, f32::min);
     assert!(mean(&right) > mean(&wrong) && least(&right) > least(&wrong), "{right:?} {wrong:?}");
 }
+
+#[test]
+fn of_opinions_only_what_two_begin_with_is_kept_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(generator) = load(Some(directory.path()), true, 2) else { return };
+    let files = || {
+        let models = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        models.map(|model| std::fs::read_dir(model).unwrap().count()).sum::<usize>()
+    };
+    let about = |text: &str| {
+        prompt(vec![message(Role::System, SYSTEM), message(Role::User, &format!("{text}\n\nIs rent paid?"))])
+    };
+    let first = generator.score(&about(PASSAGE), "Yes").unwrap();
+    assert_eq!(files(), 0);
+    let second = generator.score(&about("Dogs are not allowed."), "Yes").unwrap();
+    assert_eq!(files(), 1);
+    generator.score(&about("Bicycles are kept in the cellar."), "Yes").unwrap();
+    assert_eq!(files(), 1);
+    drop(generator);
+    let Some(restarted) = load(Some(directory.path()), true, 2) else { return };
+    assert_eq!(restarted.score(&about(PASSAGE), "Yes").unwrap(), first);
+    assert_eq!(restarted.score(&about("Dogs are not allowed."), "Yes").unwrap(), second);
+}
