@@ -16,7 +16,7 @@ import numpy as np
 
 NAMES = ["sentence", "stretch", "passage", "similarity", "missing", "far", "heaviest", "untyped", "opposed",
          "support", "answers", "right", "asked", "quoted"]
-USED = ["similarity", "answers", "right"]
+USED = ["similarity", "answers", "right", "asked"]
 BARS = (-0.9, -0.6, -0.3, 0.0)
 BARS_OF_QUOTED = (-0.3, 0.0, 0.3, 0.6, 0.9, np.inf)
 PENALTY = 1.0

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use carrel_corpus::{Citation, Embedder, Passage, Support};
+use carrel_corpus::{Citation, DocumentId, Embedder, Passage, Support};
 
 use crate::Error;
-use crate::evidence::{Evidence, denied};
+use crate::evidence::{Evidence, denied, subject};
 use crate::facts::{Fact, Found, facts, names, stated};
 use crate::support::{Features, THRESHOLD, probability};
 use crate::text::{ANTONYMS, dot, tokens};
@@ -41,8 +41,12 @@ struct Claim {
     pairs: Vec<(String, String)>,
     facts: Vec<Found>,
     names: BTreeSet<String>,
+    /// The name that it begins with.
+    leads: Option<String>,
     /// Names in the claim before, where this one begins with a pronoun for one of them.
     subject: BTreeSet<String>,
+    /// The documents that the claim before was found in, where this one begins with a pronoun.
+    from: BTreeSet<DocumentId>,
     denied: BTreeSet<String>,
     vector: Vec<f32>,
     /// So short that it is read together with the question.
@@ -55,8 +59,12 @@ pub(crate) struct Aligner<'a> {
     question: String,
     question_stems: BTreeSet<String>,
     question_facts: Vec<Found>,
+    /// Words that the question writes with a capital, but for its first.
+    question_names: BTreeSet<String>,
     /// Names in the claim that was checked last.
     subject: BTreeSet<String>,
+    /// The documents that the last supported claim was found in.
+    found_in: BTreeSet<DocumentId>,
 }
 
 /// Sentences whose vectors are compared with a claim's; more only where words alone find nothing.
@@ -78,7 +86,14 @@ impl<'a> Aligner<'a> {
             question: question.to_owned(),
             question_stems: content_stems(question),
             question_facts: facts(question),
+            question_names: tokens(question)
+                .into_iter()
+                .skip(1)
+                .filter(|token| token.capital && token.content)
+                .map(|token| token.stem)
+                .collect(),
             subject: BTreeSet::new(),
+            found_in: BTreeSet::new(),
         }
     }
 
@@ -98,6 +113,10 @@ impl<'a> Aligner<'a> {
         let features = self.features(&claim, &stretches);
         let score = probability(&features);
         let supported = score >= THRESHOLD && !features.fails_to_the_letter();
+        if supported {
+            let documents = stretches.iter().map(|stretch| self.document(stretch.sentences.start));
+            self.found_in = documents.collect();
+        }
         Ok(Checked {
             support: if supported { Support::Supported } else { Support::Unsupported },
             citations: if supported { self.citations(&stretches) } else { Vec::new() },
@@ -121,9 +140,15 @@ impl<'a> Aligner<'a> {
         } else {
             names(text, |stem| self.evidence.named.contains(stem))
         };
-        let subject = match begins_with_pronoun(text) {
-            true => self.subject.clone(),
-            false => BTreeSet::new(),
+        let (before, from) = match begins_with_pronoun(text) {
+            true => (self.subject.clone(), self.found_in.clone()),
+            false => (BTreeSet::new(), BTreeSet::new()),
+        };
+        let leads = match self.evidence.capitals_are_common {
+            true => None,
+            false => {
+                subject(text, |stem| self.evidence.named.contains(stem) || self.question_names.contains(stem))
+            }
         };
         if !named.is_empty() {
             self.subject.clone_from(&named);
@@ -140,7 +165,9 @@ impl<'a> Aligner<'a> {
             pairs: content.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
             facts,
             names: named.difference(&self.question_stems).cloned().collect(),
-            subject,
+            leads,
+            subject: before,
+            from,
             denied: denied(text),
             vector,
             fragment,
@@ -216,7 +243,8 @@ impl<'a> Aligner<'a> {
         }
         let mut added: Option<(f32, Stretch)> = None;
         for &index in candidates {
-            if best.sentences.contains(&index) {
+            let elsewhere = self.document(index) != self.document(best.sentences.start);
+            if best.sentences.contains(&index) || elsewhere && !self.names_of(claim, index) {
                 continue;
             }
             let second = self.stretch(claim, index..index + 1);
@@ -228,6 +256,36 @@ impl<'a> Aligner<'a> {
             }
         }
         std::iter::once(best).chain(added.map(|(_, second)| second)).collect()
+    }
+
+    fn document(&self, sentence: usize) -> DocumentId {
+        self.evidence.passages[self.evidence.sentences[sentence].passage].document
+    }
+
+    /// Whether a sentence speaks of something that the claim names. One of another document has to.
+    fn names_of(&self, claim: &Claim, index: usize) -> bool {
+        let sentence = &self.evidence.sentences[index];
+        let named = |stem: &&String| self.evidence.named.contains(*stem) && sentence.stems.contains(*stem);
+        self.evidence.capitals_are_common || claim.stems.iter().any(|stem| named(&stem))
+    }
+
+    /// Whether the sentence that carries most of the claim begins with another name and is silent on the one that the claim
+    /// begins with: it says the same of something else.
+    fn of_another(&self, claim: &Claim, indices: &[usize]) -> bool {
+        let Some(leads) = &claim.leads else { return false };
+        let carried = |index: usize| {
+            let held = |stem: &str| self.evidence.sentences[index].stems.contains(stem);
+            self.evidence.weights.coverage(claim.new.iter(), held).unwrap_or(0.0)
+        };
+        let Some(&most) = indices.iter().max_by(|a, b| carried(**a).total_cmp(&carried(**b))) else {
+            return false;
+        };
+        let sentence = &self.evidence.sentences[most];
+        let header = &self.evidence.surroundings[sentence.passage].header;
+        let other = subject(self.evidence.text(most), |stem| self.evidence.named.contains(stem));
+        !sentence.stems.contains(leads)
+            && !header.contains(leads)
+            && other.is_some_and(|other| !claim.stems.contains(&other))
     }
 
     fn features(&self, claim: &Claim, stretches: &[Stretch]) -> Features {
@@ -261,7 +319,10 @@ impl<'a> Aligner<'a> {
             antonym: self.opposed(claim, &held),
             fact_missing: !claim.facts.iter().all(stated_here),
             name_missing: !claim.names.iter().all(name_here)
-                || !claim.subject.is_empty() && !claim.subject.iter().any(name_here),
+                || !claim.subject.is_empty() && !claim.subject.iter().any(name_here)
+                || !claim.from.is_empty()
+                    && !indices.iter().all(|&index| claim.from.contains(&self.document(index)))
+                || self.of_another(claim, &indices),
         }
     }
 

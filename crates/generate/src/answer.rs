@@ -366,6 +366,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_one_is_not_evidence_for_another() {
+        let text = "Telenet competed with Tymnet. Tymnet was an international data network based in San Jose. It grew fast.";
+        let (answer, _, _) = ask(
+            "What was Telenet?",
+            "Telenet was an international data network based in San Jose. Telenet competed with Tymnet.",
+            &[passage(1, "networks.txt", 0, text)],
+        );
+        let support: Vec<Support> = answer.claims.iter().map(|claim| claim.support).collect();
+        assert_eq!(support, [Support::Unsupported, Support::Supported]);
+    }
+
+    #[test]
+    fn a_pronoun_stays_in_the_document_of_the_sentence_before() {
+        let passages = [
+            passage(1, "lease.txt", 0, LEASE),
+            passage(2, "series.txt", 0, "In the last part Anna Holm hears that the captain is still alive."),
+        ];
+        let (answer, _, _) = ask(
+            "Who made the lease and is she still alive?",
+            "The lease is made between Anna Holm and Birch Ltd. She is still alive.",
+            &passages,
+        );
+        let support: Vec<Support> = answer.claims.iter().map(|claim| claim.support).collect();
+        assert_eq!(support, [Support::Supported, Support::Unsupported]);
+    }
+
+    #[test]
     fn a_bare_phrase_is_not_cited_from_a_title() {
         let song =
             passage(1, "songs.txt", 0, "Runaway. The opening of the song Runaway is played on a piano.");

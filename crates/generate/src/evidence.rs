@@ -27,6 +27,12 @@ pub(crate) struct Sentence {
     pub citable: bool,
 }
 
+/// The name that a sentence begins with: written with a capital, with no other content word before it.
+pub(crate) fn subject(sentence: &str, is_name: impl Fn(&str) -> bool) -> Option<String> {
+    let first = tokens(sentence).into_iter().find(|token| token.content)?;
+    (first.capital && is_name(&first.stem)).then_some(first.stem)
+}
+
 /// What a passage says around its sentences: title, headings, path.
 pub(crate) struct Surroundings {
     pub header: BTreeSet<String>,
@@ -63,6 +69,7 @@ impl<'a> Evidence<'a> {
             known.extend(facts(&header_text(passage)));
             surroundings.push(Surroundings { header, all, facts: known, sentences: first..found.len() });
         }
+        mark_headings(&surroundings, passages, &mut found);
         let weights = Weights::of(found.iter().map(|sentence| &sentence.stems));
         let (named, capitals_are_common) = capitals(passages);
         let vectors = found.iter().map(|_| None).collect();
@@ -151,6 +158,21 @@ pub(crate) fn denied(sentence: &str) -> BTreeSet<String> {
         }
     }
     denied
+}
+
+/// A heading names what is spoken of and says nothing about it: it is evidence only where there is no other.
+fn mark_headings(surroundings: &[Surroundings], passages: &[Passage], found: &mut [Sentence]) {
+    for (around, passage) in surroundings.iter().zip(passages) {
+        let heading = |sentence: &Sentence| {
+            let text = passage.text[sentence.range.clone()].trim_end();
+            let ends = text.ends_with(['.', '!', '?', '。', '！', '？', '।', '؟']);
+            !ends && !sentence.stems.is_empty() && sentence.stems.is_subset(&around.header)
+        };
+        let own = &mut found[around.sentences.clone()];
+        if !own.iter().all(heading) {
+            own.iter_mut().filter(|sentence| heading(sentence)).for_each(|sentence| sentence.citable = false);
+        }
+    }
 }
 
 /// A text made of requests through and through is a manual, not an attack.
