@@ -27,7 +27,7 @@ const WORDS: [(Language, &str); 7] = [
     ),
     (
         Language::Spanish,
-        "el la los las es son fue qué quién cuándo dónde cómo cuál cuántos cuántas de en y un una del que por para",
+        "el la los las es son fue qué quién cuándo dónde cómo cuál cuántos cuántas de en y un una del que por para o no se cuando donde como con su",
     ),
     (
         Language::French,
@@ -147,6 +147,8 @@ mod tests {
             ("When is the rent due?", Language::English),
             ("Wann ist die Miete fällig?", Language::German),
             ("¿Cuándo se paga el alquiler de la casa?", Language::Spanish),
+            ("Cuando grandes grupos no pagan impuestos o boicotean un sistema", Language::Spanish),
+            ("Quando os inquilinos não pagam ou no caso de um atraso", Language::Portuguese),
             ("Quand est dû le loyer de la maison ?", Language::French),
             ("租金什么时候到期？", Language::Chinese),
             ("متى يستحق الإيجار؟", Language::Arabic),
