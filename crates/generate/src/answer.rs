@@ -401,6 +401,15 @@ mod tests {
     }
 
     #[test]
+    fn a_heading_that_names_the_file_is_no_evidence() {
+        let text = "The Long Winter\n\nIn this episode the harbour freezes and Meg stays on the island.";
+        let episode = passage(1, "0042_The_Long_Winter.txt", 0, text);
+        let (answer, _, _) =
+            ask("In which episode does Meg stay on the island?", "The Long Winter", &[episode]);
+        assert!(verdicts(&answer)[0].2.iter().all(|quote| quote.contains("Meg stays")), "{answer:?}");
+    }
+
+    #[test]
     fn spans_point_into_the_answer() {
         let reply =
             "Here is what it says:\n- The monthly rent is 900 euros.\n- The rent is due on March 1, 2024.";

@@ -118,10 +118,12 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Title, headings and file name of a passage as one text.
+/// Title, headings and file name of a passage as one text. A title that was taken from the file's name is written as one word.
 pub(crate) fn header_text(passage: &Passage) -> String {
-    let name = passage.path.rsplit('/').next().unwrap_or("").replace(['_', '-'], " ");
-    format!("{} {} {} {}", passage.title, passage.headings.join(" "), name, passage.context)
+    let name = passage.path.rsplit('/').next().unwrap_or("");
+    let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem).replace(['_', '-'], " ");
+    let title = passage.title.replace('_', " ");
+    format!("{title} {} {name} {}", passage.headings.join(" "), passage.context)
 }
 
 fn header_stems(passage: &Passage) -> BTreeSet<String> {
