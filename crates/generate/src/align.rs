@@ -265,8 +265,8 @@ impl<'a> Aligner<'a> {
     /// Whether a sentence speaks of something that the claim names. One of another document has to.
     fn names_of(&self, claim: &Claim, index: usize) -> bool {
         let sentence = &self.evidence.sentences[index];
-        let named = |stem: &&String| self.evidence.named.contains(*stem) && sentence.stems.contains(*stem);
-        self.evidence.capitals_are_common || claim.stems.iter().any(|stem| named(&stem))
+        let named = |stem: &String| self.evidence.named.contains(stem) && sentence.stems.contains(stem);
+        self.evidence.capitals_are_common || claim.stems.iter().any(named)
     }
 
     /// Whether the sentence that carries most of the claim begins with another name and is silent on the one that the claim
