@@ -305,11 +305,15 @@ impl Library {
         sink: &mut dyn FnMut(AskEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Answered, Error> {
         let _quiet = self.gate.enter();
-        let asked = Instant::now();
+        let began = Instant::now();
         let history = self.history(request.conversation.as_deref())?;
         let filter = self.filter(request)?;
         let question = self.standalone_question(&history, &request.question, sink)?;
-        let passages = self.retrieve(&question, &filter, &request.pinned)?;
+        let (asked_of, filter) = match request.pinned.is_empty() {
+            true => self.meant(&question, &filter)?,
+            false => (question.as_str(), filter),
+        };
+        let passages = self.retrieve(asked_of, &filter, &request.pinned)?;
         let coverage = self.index.coverage(&filter)?;
         let heard = sink(AskEvent::Passages { passages: &passages, coverage: &coverage });
         let generator = match heard {
@@ -317,14 +321,14 @@ impl Library {
             ControlFlow::Break(()) => return Err(Error::Cancelled),
         };
         let answer_request = AnswerRequest {
-            question: &question,
+            question: asked_of,
             history: &history,
             passages: &passages,
             coverage,
             config: &self.config.answers,
         };
         let mut first_token = None;
-        let (answer, stats) = carrel_generate::answer(
+        let (mut answer, stats) = carrel_generate::answer(
             &answer_request,
             &*generator,
             &*self.embedder,
@@ -332,7 +336,7 @@ impl Library {
                 Event::Delta(text) => {
                     // An empty one only asks whether anybody still listens.
                     if !text.is_empty() {
-                        first_token.get_or_insert_with(|| asked.elapsed().as_secs_f64());
+                        first_token.get_or_insert_with(|| began.elapsed().as_secs_f64());
                     }
                     sink(AskEvent::Delta(text))
                 }
@@ -341,6 +345,9 @@ impl Library {
                 Event::Rewritten(question) => sink(AskEvent::Rewritten(question)),
             },
         )?;
+        if asked_of != question {
+            answer.notes.push(self.only_searched(&filter.documents)?);
+        }
         let mut answered = Answered {
             question: request.question.clone(),
             answer,
@@ -362,6 +369,27 @@ impl Library {
         embed::ranking(self.embedder(), question)
     }
 
+    /// A question that names a document by its parties or its subject, as what is asked of it and a filter for it; any other
+    /// question as it is. The words of the name would lead to the places that repeat it, and the rest to other documents.
+    pub fn meant<'q>(&self, question: &'q str, filter: &Filter) -> Result<(&'q str, Filter), Error> {
+        if let Some(setting) = carrel_generate::setting(question) {
+            let documents = self.index.meant(setting.document, filter)?;
+            if !documents.is_empty() {
+                return Ok((setting.asked, Filter { documents, ..filter.clone() }));
+            }
+        }
+        Ok((question, filter.clone()))
+    }
+
+    fn only_searched(&self, documents: &[DocumentId]) -> Result<String, Error> {
+        let mut names = Vec::new();
+        for id in documents {
+            let path = self.document(*id)?.path;
+            names.push(path.rsplit('/').next().unwrap_or(&path).to_owned());
+        }
+        Ok(format!("Only what the question names was searched: {}.", names.join(", ")))
+    }
+
     /// The passages that bear on `question`, best first: those of pinned documents ahead of all others.
     fn retrieve(
         &self,
@@ -375,7 +403,10 @@ impl Library {
             filter: filter.clone(),
             limit: RETRIEVED,
             ranking: self.ranking(question),
-            per_document: Some(RETRIEVED_PER_DOCUMENT),
+            per_document: Some(match filter.documents.is_empty() {
+                true => RETRIEVED_PER_DOCUMENT,
+                false => RETRIEVED,
+            }),
             collapse_duplicates: true,
             strict_phrases: false,
         };

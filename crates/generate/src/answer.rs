@@ -14,6 +14,7 @@ use crate::grounds::{Grounds, quotation, second_look};
 use crate::language::{refusal, says_absent};
 use crate::notes::notes;
 use crate::pack::{Packed, pack};
+use crate::polar::{self, is_polar};
 use crate::prompt;
 use crate::stream::{Finished, Reply, is_absent};
 use crate::{AnswerConfig, Error, Turn};
@@ -64,6 +65,9 @@ impl Stats {
     }
 }
 
+/// Passages that are looked through for a yes, and their tokens.
+const JUDGED_PASSAGES: usize = 12;
+const JUDGED_TOKENS: usize = 5_000;
 const QUOTED: &str =
     "The model wrote no answer that the documents support: this is the sentence nearest to the question.";
 const NEW_TOPIC: &str = "The question opens another subject: what was said before it was not read along.";
@@ -83,6 +87,10 @@ pub fn answer(
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(Answer, Stats), Error> {
     let config = request.config;
+    let polar = is_polar(request.question);
+    if polar && let Some(answer) = judged(request, generator, embedder, sink)? {
+        return Ok((answer, Stats::default()));
+    }
     let packed = pack(request.question, request.passages, config, generator, embedder)?;
     let mut stats = Stats::default();
     if packed.passages.is_empty() {
@@ -131,6 +139,8 @@ pub fn answer(
     stats.grounds.support = support;
     let left = generation.finish == Finish::Cancelled && !absent;
     if !left && !claims.iter().any(|claim| claim.support == Support::Supported) {
+        // The sentences near to a yes-or-no question have been judged already.
+        let nearest = nearest.filter(|_| !polar);
         claims = nearest.map(|sentence| quotation(&evidence, sentence)).into_iter().collect();
         text = claims.iter().map(|claim| claim.text.as_str()).collect();
         stats.grounds.quoted = true;
@@ -160,6 +170,37 @@ pub fn answer(
     let coverage = request.coverage.clone();
     let answer = Answer { text, claims, passages: packed.passages, refused: false, notes, coverage };
     Ok((answer, stats))
+}
+
+/// The answer to a yes-or-no question where one sentence gives it; `None` leaves it to the model to write one.
+fn judged(
+    request: &AnswerRequest,
+    generator: &dyn Generator,
+    embedder: &dyn Embedder,
+    sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Option<Answer>, Error> {
+    // Sentence by sentence, more can be looked at than a model reads at once.
+    let config = AnswerConfig {
+        passages: JUDGED_PASSAGES,
+        per_document: JUDGED_PASSAGES,
+        passage_tokens: JUDGED_TOKENS,
+        ..request.config.clone()
+    };
+    let packed = pack(request.question, request.passages, &config, generator, embedder)?;
+    let mut evidence = Evidence::new(&packed.passages);
+    let mut go_on = || sink(Event::Delta(""));
+    let Some(claim) = polar::find(request.question, &mut evidence, generator, embedder, &mut go_on)? else {
+        return Ok(None);
+    };
+    let claims = vec![claim];
+    let notes = notes(&claims, &packed);
+    let _ = sink(Event::Delta(&claims[0].text));
+    let _ = sink(Event::Claim(&claims[0]));
+    for note in &notes {
+        let _ = sink(Event::Note(note));
+    }
+    let (text, coverage) = (claims[0].text.clone(), request.coverage.clone());
+    Ok(Some(Answer { text, claims, passages: packed.passages, refused: false, notes, coverage }))
 }
 
 fn refuse(request: &AnswerRequest, packed: Packed, sink: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Answer {

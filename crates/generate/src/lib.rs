@@ -18,9 +18,11 @@ mod language;
 mod notes;
 mod pack;
 mod planted;
+mod polar;
 mod prompt;
 #[cfg(test)]
 mod seams;
+mod setting;
 mod stream;
 mod support;
 pub mod tasks;
@@ -35,6 +37,7 @@ use carrel_corpus::SeamError;
 pub use answer::{AnswerRequest, Event, Stats, answer};
 pub use conversation::{changes_topic, leans_on_history, standalone_question};
 pub use grounds::Grounds;
+pub use setting::{Setting, setting};
 
 /// One question of a conversation and what was answered.
 #[derive(Clone, PartialEq, Eq)]

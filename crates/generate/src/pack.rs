@@ -50,6 +50,9 @@ pub(crate) fn pack(
     let (kept, planted) = planted(question, &found);
     let (mut kept, versions) = newest_of_versions(kept);
     newer_first(question, &mut kept);
+    // With a single document there are no others to be heard.
+    let single = kept.iter().all(|passage| passage.document == kept[0].document);
+    let cap = if single { config.passages } else { config.per_document };
     let mut per_document: Vec<(i64, usize)> = Vec::new();
     let kept: Vec<Passage> = kept
         .into_iter()
@@ -60,7 +63,7 @@ pub(crate) fn pack(
                 per_document.len() - 1
             });
             per_document[at].1 += 1;
-            per_document[at].1 <= config.per_document
+            per_document[at].1 <= cap
         })
         .take(config.passages)
         .collect();

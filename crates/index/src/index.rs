@@ -228,6 +228,13 @@ impl Index {
         self.catalog.read(|tx| search::passages(tx, query, candidates))
     }
 
+    /// The documents, of those that `filter` lets through, that a question means when it calls them by `name` (`the
+    /// reseller agreement between Alba and Birch`). None where that is not clear.
+    pub fn meant(&self, name: &str, filter: &Filter) -> Result<Vec<DocumentId>> {
+        let stores = Stores { catalog: &self.catalog, keywords: &self.keywords, vectors: &self.vectors };
+        search::meant(&stores, &self.live(), name, filter)
+    }
+
     /// A document with its whole text.
     pub fn document(&self, document: DocumentId) -> Result<StoredDocument> {
         self.catalog.read(|tx| documents::stored(tx, document))

@@ -112,6 +112,30 @@ pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<
     Ok(found.into_iter().map(|candidate| (live.chunk(candidate.slot), candidate)).collect())
 }
 
+/// How much of a name's words, by their weight, a document must have to be meant by it.
+const MEANT: f32 = 0.6;
+/// What a document may have less than the one with most, and be meant too: versions and amendments share their names.
+const MEANT_TOO: f32 = 0.08;
+/// A name that so many documents answer to names none.
+const MEANT_AT_MOST: usize = 5;
+
+/// The documents that a question means when it calls them by `name`: those with nearly all of its words. None where no
+/// document has them, or too many.
+pub(crate) fn meant(stores: &Stores, live: &Live, name: &str, filter: &Filter) -> Result<Vec<DocumentId>> {
+    let conditions = Conditions::new(filter, &[]);
+    let languages: Vec<&str> = live.languages.iter().map(String::as_str).collect();
+    let fields = stores.keywords.fields;
+    let groups = terms::groups(&parse_query(name).words, &languages, fields);
+    let scores =
+        rank::scores(&live.searcher, &live.segments, fields, &live.statistics, &live.owners, &groups)?;
+    let allowed =
+        live.documents.iter().zip(&scores.shares).filter(|(document, _)| conditions.allow(document));
+    let most = allowed.clone().map(|(_, share)| *share).fold(0.0, f32::max);
+    let near = allowed.filter(|(_, share)| most >= MEANT && **share >= most - MEANT_TOO);
+    let found: Vec<DocumentId> = near.map(|(document, _)| DocumentId(document.id)).collect();
+    Ok(if found.len() <= MEANT_AT_MOST { found } else { Vec::new() })
+}
+
 /// The filter with what the query's operators add to it.
 fn widened(filter: &Filter, parsed: &ParsedQuery) -> Filter {
     let mut filter = filter.clone();

@@ -56,12 +56,17 @@ pub fn measure(
             return Err(Error::Stopped);
         }
         let vector = library.embedder().query(&question.question)?;
+        let (asked, filter) = library.meant(&question.question, &Filter::default())?;
         let places = gold.places(question);
         // The first is what the library does for a question.
         let best = library.ranking(&question.question);
         let ways = [best, Ranking::Keywords, Ranking::Vectors];
         for (at, (ranking, sums)) in ways.into_iter().zip(&mut sums).enumerate() {
-            let query = query(question, vector.clone(), ranking);
+            let mut query = query(question, vector.clone(), ranking);
+            if at == 0 && filter != query.filter {
+                query.vector = Some(library.embedder().query(asked)?);
+                (query.text, query.filter) = (asked.to_owned(), filter.clone());
+            }
             let began = std::time::Instant::now();
             let ranked = match at == 0 {
                 true => library.find(&query)?,

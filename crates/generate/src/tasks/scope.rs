@@ -21,7 +21,8 @@ pub struct Criterion {
     pub lacking: bool,
 }
 
-const NOUNS: &str = "documents?|files?|contracts?|agreements?|leases?|invoices?|letters?|e-?mails?|mails?|messages?|\
+/// What documents are called.
+pub(crate) const NOUNS: &str = "documents?|files?|contracts?|agreements?|leases?|invoices?|letters?|e-?mails?|mails?|messages?|\
 reports?|papers?|polic(?:y|ies)|notes|minutes|articles?|stud(?:y|ies)|abstracts?|offers?|orders?|receipts?|\
 statements?|records?|forms?|cases?|filings?|permits?|licen[cs]es?|dokumente?|dateien|vertr[äa]ge?|rechnungen|briefe|\
 documentos?|contratos?|archivos|contrats?|fichiers";

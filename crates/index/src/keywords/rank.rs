@@ -127,6 +127,8 @@ struct Document {
     chunks: u32,
     /// What the word counts for in one of its chunks.
     surprise: f32,
+    /// Weight of the words that it has at all.
+    held: f32,
 }
 
 /// What the words of a question find.
@@ -135,6 +137,8 @@ pub(crate) struct Scores {
     pub(crate) chunks: Vec<(u32, f32)>,
     /// What a chunk would score that had all of the words without end, those included that no chunk has.
     pub(crate) most: f32,
+    /// For each document the share of the words that it has, by their weight.
+    pub(crate) shares: Vec<f32>,
 }
 
 /// Sets rare words further apart from common ones: to the power of 1.25.
@@ -151,7 +155,7 @@ pub(crate) fn scores(
     owners: &[u32],
     groups: &[Group],
 ) -> Result<Scores> {
-    let mut most = 0.0;
+    let (mut most, mut all) = (0.0, 0.0);
     let mut totals = vec![0f32; owners.len()];
     let mut counts = vec![0u32; owners.len()];
     let mut documents = vec![Document::default(); statistics.shares.len()];
@@ -185,10 +189,12 @@ pub(crate) fn scores(
             * emphasise(rarity(documents_with, statistics.documents));
         if !matched.is_empty() || group.field == FieldOf::Stems {
             most += among_documents + group.weight * emphasise(among_chunks) * (K1 + 1.0);
+            all += among_documents;
         }
         for place in &touched {
             let document = &mut documents[*place as usize];
             let frequency = document.frequency as f32;
+            document.held += among_documents;
             document.score += among_documents * frequency / (frequency + norms.documents[*place as usize]);
             // How likely the document's other chunks make the word, seen from any one that has it.
             let others = statistics.shares[*place as usize] - 1.0;
@@ -209,7 +215,8 @@ pub(crate) fn scores(
     }
     let found = (0..).zip(totals).filter(|(_, score)| *score > 0.0);
     let whole = |(slot, score): (u32, f32)| (slot, score + documents[owners[slot as usize] as usize].score);
-    Ok(Scores { chunks: found.map(whole).collect(), most })
+    let shares = documents.iter().map(|document| document.held / f32::max(all, 1e-6)).collect();
+    Ok(Scores { chunks: found.map(whole).collect(), most, shares })
 }
 
 /// Adds up how often live chunks have any of the terms, by slot; appends the slots of those that have.

@@ -1,0 +1,96 @@
+//! Questions that say which document they are about: `Under the lease with Anna Holm, may I keep a dog?`
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::tasks::NOUNS;
+use crate::text::{Wrapping, sentences};
+
+/// A question that names a document, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting<'q> {
+    /// What the document is called.
+    pub document: &'q str,
+    /// What is asked of it.
+    pub asked: &'q str,
+}
+
+fn pattern(source: &str) -> Regex {
+    // The sources are the literals of this module.
+    Regex::new(&source.replace("NOUNS", NOUNS)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A sentence that only points at a document.
+static POINTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^(?:please\s+)?(?:consider|regarding|concerning|about|look\s+at|take|read|in|under|see|betrachte|zu[mr]?|laut|considera|según|selon|concernant)\s+(?P<name>(?s:.)*\b(?:NOUNS)\b(?s:.)*)$",
+    )
+});
+/// A question behind such a beginning. What is asked begins behind a comma.
+static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^(?:in|under|according\s+to|as\s+per|per|pursuant\s+to|within|for|regarding|laut|gemäß|nach|im|según|en|selon|dans)\s+(?P<name>[^?]*?\b(?:NOUNS)\b[^?]*?),\s+(?P<asked>(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|does|do|did|can|could|may|might|must|shall|should|will|would|has|have|had|was|wer|wann|wie|welche[rs]?|darf|kann|muss|ist|sind|gibt|qué|quién|cuándo|cuál|puede|es|hay|qui|quand|quel(?:le)?|peut|est)\b(?s:.)*)$",
+    )
+});
+/// A question that ends with what its document is about or between whom.
+static ENDS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^(?P<asked>[^?]{8,}?)\s+(?:in|under|of|by|according\s+to)\s+(?P<name>(?:the|our|my|this)\s+(?:[\w&'-]+\s+){0,6}(?:NOUNS)\s+(?:between|with|dated)\s+[^?]+)\?$",
+    )
+});
+
+/// The document that a question names and what it asks of it; `None` where it names none, as most do.
+pub fn setting(question: &str) -> Option<Setting<'_>> {
+    let question = question.trim();
+    if let Some(captures) = BEGINS.captures(question).or_else(|| ENDS.captures(question)) {
+        let (name, asked) = (captures.name("name")?, captures.name("asked")?);
+        return Some(Setting { document: name.as_str().trim(), asked: asked.as_str().trim() });
+    }
+    let parts = sentences(question, Wrapping::Lines);
+    let [first, second, ..] = parts.as_slice() else { return None };
+    let name = POINTS.captures(&question[first.clone()])?.name("name")?.as_str();
+    (!name.contains('?')).then(|| Setting { document: name.trim(), asked: &question[second.start..] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(question: &str, expected: Option<(&str, &str)>) {
+        let found = setting(question).map(|setting| (setting.document, setting.asked));
+        assert_eq!(found, expected, "{question}");
+    }
+
+    #[test]
+    fn a_document_that_is_named_is_told_from_what_is_asked_of_it() {
+        check(
+            "Consider the Reseller Agreement between Alba Imaging Ltd and Birch GmbH. Which law governs it?",
+            Some((
+                "the Reseller Agreement between Alba Imaging Ltd and Birch GmbH.",
+                "Which law governs it?",
+            )),
+        );
+        check(
+            "Under the lease with Holm, Berg and Sons, may the tenant keep a dog?",
+            Some(("the lease with Holm, Berg and Sons", "may the tenant keep a dog?")),
+        );
+        check(
+            "Who may end the agreement early in the lease between Holm and Berg?",
+            Some(("the lease between Holm and Berg", "Who may end the agreement early")),
+        );
+    }
+
+    #[test]
+    fn others_name_none() {
+        for question in [
+            "When is the rent due?",
+            "In 1999, who was the president?",
+            "In which contract is a cap agreed?",
+            "The lease began in May. When does it end?",
+            "How many parties signed the contract?",
+        ] {
+            check(question, None);
+        }
+    }
+}
