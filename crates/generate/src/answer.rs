@@ -14,7 +14,7 @@ use crate::grounds::{Grounds, quotation, second_look};
 use crate::language::{refusal, says_absent};
 use crate::notes::notes;
 use crate::pack::{Packed, pack};
-use crate::polar::{self, is_polar};
+use crate::polar::{self, is_polar, without_false_yes};
 use crate::prompt;
 use crate::stream::{Finished, Reply, is_absent};
 use crate::{AnswerConfig, Error, Turn};
@@ -114,6 +114,7 @@ pub fn answer(
         generator,
     );
     let mut writing = Writing {
+        question: request.question,
         reply: Reply::default(),
         aligner: Aligner::new(&packed.passages, request.question, embedder),
         text: String::new(),
@@ -228,6 +229,7 @@ fn refuse(request: &AnswerRequest, packed: Packed, sink: &mut dyn FnMut(Event) -
 
 /// A reply while it is being written.
 struct Writing<'a> {
+    question: &'a str,
     reply: Reply,
     aligner: Aligner<'a>,
     /// The answer so far: the checked sentences that bear on the question.
@@ -282,6 +284,7 @@ impl Writing<'_> {
             self.absent = true;
             return Ok(None);
         }
+        let sentence = without_false_yes(self.question, sentence);
         let checked = self.aligner.check(&sentence, &finished.hints)?;
         self.support = self.support.max(checked.score);
         let strays = checked.support == Support::Unsupported && checked.relevance < self.config.stray_below;

@@ -3,6 +3,7 @@
 //! A small model that has a dozen paragraphs of a contract before it and is asked whether there is a cap on liability says
 //! "Yes" or "None", and either at random. Of one sentence it can tell whether it says so.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use carrel_corpus::{Claim, Embedder, Generator, Span};
@@ -65,7 +66,6 @@ pub(crate) fn find(
     };
     let mut ranked: Vec<(f32, usize)> = citable.into_iter().map(|index| (near(index), index)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let denies = denied(question);
     let inclined = YesNo::asked_first(NOTHING, NOTHING).log_odds(generator)?;
     let mut best: Option<(f32, Claim)> = None;
     for &(near, index) in ranked.iter().take(ASKED) {
@@ -79,10 +79,7 @@ pub(crate) fn find(
         if sure >= BAR && best.as_ref().is_none_or(|(most, _)| sure > *most) {
             let claim = quotation(evidence, index);
             // Where it denies what is asked, a yes may be a no: the sentence speaks for itself.
-            let opposed = evidence.sentences[index]
-                .denied
-                .iter()
-                .any(|stem| asked.contains(stem) && !denies.contains(stem));
+            let opposed = opposes(&evidence.sentences[index].denied, question);
             best = Some((sure, if opposed || says_yes <= 0.0 { claim } else { affirmed(question, claim) }));
         }
     }
@@ -93,6 +90,26 @@ pub(crate) fn find(
 fn affirmed(question: &str, claim: Claim) -> Claim {
     let text = format!("{}: {}", yes(question), claim.text);
     Claim { span: Span::new(0, text.len()), text, ..claim }
+}
+
+/// What a model wrote, without a yes that the rest of it denies: `Yes, the tenant may not sublet.`
+pub(crate) fn without_false_yes(question: &str, sentence: String) -> String {
+    let yes = yes(question);
+    let Some(rest) = sentence.strip_prefix(yes).and_then(|rest| rest.strip_prefix([',', ':', ';'])) else {
+        return sentence;
+    };
+    let rest = rest.trim_start();
+    let mut letters = rest.chars();
+    match letters.next().filter(|_| opposes(&denied(rest), question)) {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => sentence,
+    }
+}
+
+/// Whether something is denied that the question asks for.
+fn opposes(held: &BTreeSet<String>, question: &str) -> bool {
+    let (asked, own) = (content_stems(question), denied(question));
+    held.iter().any(|stem| asked.contains(stem) && !own.contains(stem))
 }
 
 fn yes(question: &str) -> &'static str {
@@ -146,6 +163,16 @@ mod tests {
         assert_eq!(claim.text, "Yes: The tenant may keep one cat in the flat.");
         assert_eq!(claim.citations[0].quote, "The tenant may keep one cat in the flat.");
         assert!(find_in(text, "May the tenant keep a cat?", false).is_none());
+    }
+
+    #[test]
+    fn a_yes_before_a_no_is_dropped() {
+        let corrected =
+            |sentence: &str| without_false_yes("May the tenant sublet the flat?", sentence.to_owned());
+        assert_eq!(corrected("Yes, the tenant may not sublet it."), "The tenant may not sublet it.");
+        for right in ["Yes, the tenant may sublet it.", "No, the tenant may not sublet it.", "Yes."] {
+            assert_eq!(corrected(right), right);
+        }
     }
 
     #[test]
