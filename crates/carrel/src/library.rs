@@ -321,7 +321,8 @@ impl Library {
             ControlFlow::Break(()) => return Err(Error::Cancelled),
         };
         let answer_request = AnswerRequest {
-            question: asked_of,
+            question: &question,
+            asked: asked_of,
             history: &history,
             passages: &passages,
             coverage,

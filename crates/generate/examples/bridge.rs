@@ -46,8 +46,14 @@ fn serve(request: &Value) -> Result<Value, Box<dyn std::error::Error>> {
 
 fn answered(question: &str, passages: &[Passage]) -> Result<Value, Box<dyn std::error::Error>> {
     let config = AnswerConfig::default();
-    let request =
-        AnswerRequest { question, history: &[], passages, coverage: Coverage::default(), config: &config };
+    let request = AnswerRequest {
+        question,
+        asked: question,
+        history: &[],
+        passages,
+        coverage: Coverage::default(),
+        config: &config,
+    };
     let (answer, stats) = answer(&request, &Remote, &Remote, &mut |_| ControlFlow::Continue(()))?;
     let claims: Vec<Value> = answer
         .claims

@@ -23,6 +23,8 @@ use crate::{AnswerConfig, Error, Turn};
 pub struct AnswerRequest<'a> {
     /// The question as it was searched for: a follow-up already rewritten to stand alone.
     pub question: &'a str,
+    /// What it asks of the documents that it names; all of it where it names none.
+    pub asked: &'a str,
     pub history: &'a [Turn],
     /// What was found, best first.
     pub passages: &'a [Passage],
@@ -87,7 +89,7 @@ pub fn answer(
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(Answer, Stats), Error> {
     let config = request.config;
-    let polar = is_polar(request.question);
+    let polar = is_polar(request.asked);
     if polar && let Some(answer) = judged(request, generator, embedder, sink)? {
         return Ok((answer, Stats::default()));
     }
@@ -187,10 +189,10 @@ fn judged(
         passage_tokens: JUDGED_TOKENS,
         ..request.config.clone()
     };
-    let packed = pack(request.question, request.passages, &config, generator, embedder)?;
+    let packed = pack(request.asked, request.passages, &config, generator, embedder)?;
     let mut evidence = Evidence::new(&packed.passages);
     let mut go_on = || sink(Event::Delta(""));
-    let Some(claim) = polar::find(request.question, &mut evidence, generator, embedder, &mut go_on)? else {
+    let Some(claim) = polar::find(request.asked, &mut evidence, generator, embedder, &mut go_on)? else {
         return Ok(None);
     };
     let claims = vec![claim];
@@ -326,6 +328,7 @@ mod tests {
         let config = AnswerConfig::default();
         let request = AnswerRequest {
             question,
+            asked: question,
             history: &[],
             passages,
             coverage: Coverage::default(),
@@ -545,6 +548,7 @@ mod tests {
         let passages = folder();
         let request = AnswerRequest {
             question: "How high is the monthly rent?",
+            asked: "How high is the monthly rent?",
             history: &[],
             passages: &passages,
             coverage: Coverage::default(),
