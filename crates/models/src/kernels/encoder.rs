@@ -169,9 +169,11 @@ impl Kernel for Attend {
                 // The last rows are done again with the ones before them where they are fewer than four.
                 let rows = std::array::from_fn(|row| (first + row).min(head.length - 1));
                 score::<L>(head, &rows, &keys, &mut scores, padded);
-                let sums = std::array::from_fn(|row| {
-                    soften::<L>(&mut scores[row * padded..(row + 1) * padded], head.length)
-                });
+                // No closure: one that is not inlined is not compiled for the instructions of `L`.
+                let mut sums = [0.0; ROWS];
+                for (sum, scores) in sums.iter_mut().zip(scores.chunks_exact_mut(padded)) {
+                    *sum = soften::<L>(scores, head.length);
+                }
                 mix::<L>(head, &rows, &scores, sums, padded);
                 first += ROWS;
             }
