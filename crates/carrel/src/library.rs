@@ -19,6 +19,7 @@ mod request;
 mod status;
 mod tasks;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -311,9 +312,9 @@ impl Library {
         let question = self.standalone_question(&history, &request.question, sink)?;
         let (asked_of, filter) = match request.pinned.is_empty() {
             true => self.meant(&question, &filter)?,
-            false => (question.as_str(), filter),
+            false => (question.as_str().into(), filter),
         };
-        let passages = self.retrieve(asked_of, &filter, &request.pinned)?;
+        let passages = self.retrieve(&asked_of, &filter, &request.pinned)?;
         let coverage = self.index.coverage(&filter)?;
         let heard = sink(AskEvent::Passages { passages: &passages, coverage: &coverage });
         let generator = match heard {
@@ -322,7 +323,7 @@ impl Library {
         };
         let answer_request = AnswerRequest {
             question: &question,
-            asked: asked_of,
+            asked: &asked_of,
             history: &history,
             passages: &passages,
             coverage,
@@ -346,7 +347,7 @@ impl Library {
                 Event::Rewritten(question) => sink(AskEvent::Rewritten(question)),
             },
         )?;
-        if asked_of != question {
+        if *asked_of != question {
             answer.notes.push(self.only_searched(&filter.documents)?);
         }
         let mut answered = Answered {
@@ -372,14 +373,14 @@ impl Library {
 
     /// A question that names a document by its parties or its subject, as what is asked of it and a filter for it; any other
     /// question as it is. The words of the name would lead to the places that repeat it, and the rest to other documents.
-    pub fn meant<'q>(&self, question: &'q str, filter: &Filter) -> Result<(&'q str, Filter), Error> {
+    pub fn meant<'q>(&self, question: &'q str, filter: &Filter) -> Result<(Cow<'q, str>, Filter), Error> {
         if let Some(setting) = carrel_generate::setting(question) {
             let documents = self.index.meant(setting.document, filter)?;
             if !documents.is_empty() {
                 return Ok((setting.asked, Filter { documents, ..filter.clone() }));
             }
         }
-        Ok((question, filter.clone()))
+        Ok((question.into(), filter.clone()))
     }
 
     fn only_searched(&self, documents: &[DocumentId]) -> Result<String, Error> {

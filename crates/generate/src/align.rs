@@ -262,11 +262,15 @@ impl<'a> Aligner<'a> {
         self.evidence.passages[self.evidence.sentences[sentence].passage].document
     }
 
-    /// Whether a sentence speaks of something that the claim names. One of another document has to.
+    /// Whether a sentence speaks of something that the claim names, and first of what the claim begins with. One of another
+    /// document has to.
     fn names_of(&self, claim: &Claim, index: usize) -> bool {
         let sentence = &self.evidence.sentences[index];
         let named = |stem: &String| self.evidence.named.contains(stem) && sentence.stems.contains(stem);
-        self.evidence.capitals_are_common || claim.stems.iter().any(named)
+        let header = &self.evidence.surroundings[sentence.passage].header;
+        let led = |lead: &String| sentence.stems.contains(lead) || header.contains(lead);
+        claim.leads.as_ref().is_none_or(led)
+            && (self.evidence.capitals_are_common || claim.stems.iter().any(named))
     }
 
     /// Whether the sentence that carries most of the claim begins with another name and is silent on the one that the claim
@@ -295,7 +299,9 @@ impl<'a> Aligner<'a> {
         let held = |stem: &str| indices.iter().any(|index| all(index).stems.contains(stem));
         let around: Vec<&crate::evidence::Surroundings> =
             indices.iter().map(|index| &self.evidence.surroundings[all(index).passage]).collect();
-        let near = |stem: &str| held(stem) || around.iter().any(|near| near.header.contains(stem));
+        let labelled = |stem: &str| indices.iter().any(|&index| self.evidence.labelled(index, stem));
+        let near =
+            |stem: &str| held(stem) || labelled(stem) || around.iter().any(|near| near.header.contains(stem));
         let words = weights.coverage(claim.stems.iter(), near).unwrap_or(0.0);
         let pairs =
             claim.pairs.iter().filter(|pair| indices.iter().any(|i| all(i).pairs.contains(pair))).count();
@@ -334,6 +340,7 @@ impl<'a> Aligner<'a> {
                 let first = index.saturating_sub(1).max(surroundings.sentences.start);
                 let last = (index + 2).min(surroundings.sentences.end);
                 surroundings.header.contains(stem)
+                    || self.evidence.labelled(index, stem)
                     || self.evidence.sentences[first..last].iter().any(|s| s.stems.contains(stem))
             })
         };
@@ -343,7 +350,9 @@ impl<'a> Aligner<'a> {
     /// Share of the question's words, beside those of the claim, in one sentence.
     fn says_of_question(&self, claim: &Claim, index: usize) -> f32 {
         let others = self.question_stems.difference(&claim.stems);
-        let held = |stem: &str| self.evidence.sentences[index].stems.contains(stem);
+        let held = |stem: &str| {
+            self.evidence.sentences[index].stems.contains(stem) || self.evidence.labelled(index, stem)
+        };
         self.evidence.weights.coverage(others, held).unwrap_or(0.0)
     }
 

@@ -126,8 +126,11 @@ fn ranked(asked: &BTreeSet<String>, evidence: &Evidence) -> Vec<Candidate> {
             let window = sentence.saturating_sub(1).max(around.sentences.start)
                 ..(sentence + 2).min(around.sentences.end);
             let near = &evidence.sentences[window.clone()];
-            let held =
-                |stem: &str| near.iter().any(|s| s.stems.contains(stem)) || around.header.contains(stem);
+            let held = |stem: &str| {
+                near.iter().any(|s| s.stems.contains(stem))
+                    || around.header.contains(stem)
+                    || evidence.labelled(sentence, stem)
+            };
             let stretch = evidence.weights.coverage(asked.iter(), held).unwrap_or(0.0);
             ranked.push(Candidate { sentence, window, stretch });
         }

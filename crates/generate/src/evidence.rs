@@ -23,6 +23,8 @@ pub(crate) struct Sentence {
     pub facts: Vec<Found>,
     /// Stems that a negation stands before.
     pub denied: BTreeSet<String>,
+    /// Of a row of a table that is not its first: the first, which says what its cells are.
+    pub header: Option<usize>,
     /// False for what looks like an instruction: it is no evidence of anything.
     pub citable: bool,
 }
@@ -61,7 +63,10 @@ impl<'a> Evidence<'a> {
         let mut surroundings = Vec::new();
         for (number, passage) in passages.iter().enumerate() {
             let first = found.len();
-            found.extend(split(number, &passage.text));
+            found.extend(split(number, &passage.text).into_iter().map(|sentence| {
+                let header = sentence.header.map(|header| first + header);
+                Sentence { header, ..sentence }
+            }));
             let header = header_stems(passage);
             let mut all: BTreeSet<String> = header.clone();
             all.extend(found[first..].iter().flat_map(|sentence| sentence.stems.iter().cloned()));
@@ -113,6 +118,11 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// Whether a word is among what the table says that the cells of this row are.
+    pub fn labelled(&self, sentence: usize, stem: &str) -> bool {
+        self.sentences[sentence].header.is_some_and(|header| self.sentences[header].stems.contains(stem))
+    }
+
     pub fn vector(&self, sentence: usize) -> Option<&[f32]> {
         self.vectors[sentence].as_deref()
     }
@@ -140,11 +150,32 @@ pub(crate) fn split(passage: usize, text: &str) -> Vec<Sentence> {
             let pairs = content.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
             let stems = content.into_iter().collect();
             let denied = denied(&text[range.clone()]);
-            Sentence { passage, range, stems, pairs, facts, denied, citable: true }
+            Sentence { passage, range, stems, pairs, facts, denied, header: None, citable: true }
         })
         .collect();
+    mark_rows(text, &mut found);
     mark_instructions(text, &mut found);
     found
+}
+
+fn mark_rows(text: &str, found: &mut [Sentence]) {
+    let mut first = None;
+    for index in 0..found.len() {
+        let range = found[index].range.clone();
+        let apart = index > 0 && text[found[index - 1].range.end..range.start].contains("\n\n");
+        if !is_row(&text[range]) {
+            first = None;
+        } else if first.is_none() || apart {
+            first = Some(index);
+        } else {
+            found[index].header = first;
+        }
+    }
+}
+
+/// Whether a sentence is a row of a table, whose cells stand between bars.
+pub(crate) fn is_row(sentence: &str) -> bool {
+    !sentence.contains('\n') && (sentence.starts_with('|') || sentence.contains(" | "))
 }
 
 /// The stems of the words that a negation stands before: `shall not keep` denies `keep`.
@@ -239,5 +270,16 @@ mod tests {
         let evidence = Evidence::new(&passages);
         assert_eq!(evidence.sentences.len(), 3);
         assert_eq!(evidence.citation(1..2).quote, "供应商每月交付六十台仪表。");
+    }
+
+    #[test]
+    fn the_first_row_of_a_table_says_what_the_others_hold() {
+        let text = "Hotels of the valley.\n\n| hotel | capacity |\n|---|---|\n| Alba | 120 |\n| Birch | 80 |\n\n| year | guests |\n| 1990 | 7 |";
+        let passages = [crate::seams::passage(1, "hotels.md", 0, text)];
+        let evidence = Evidence::new(&passages);
+        let headers: Vec<Option<usize>> = evidence.sentences.iter().map(|sentence| sentence.header).collect();
+        assert_eq!(headers, [None, None, Some(1), Some(1), None, Some(4)]);
+        let capacity = content_stems("capacity").pop_first().unwrap();
+        assert!(evidence.labelled(3, &capacity) && !evidence.labelled(5, &capacity));
     }
 }

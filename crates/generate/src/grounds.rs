@@ -7,7 +7,7 @@ use carrel_corpus::{Claim, Generator, Passage, Span, Support};
 
 use crate::Error;
 use crate::answerable::Strength;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, is_row};
 use crate::prompt::{YesNo, asked_of};
 
 /// What speaks for an answer once it is written.
@@ -64,8 +64,12 @@ pub(crate) fn second_look(
     let from = passage.text.floor_char_boundary(start.saturating_sub(AROUND));
     let to = passage.text.ceil_char_boundary(start + citation.quote.len() + AROUND);
     let name = [std::slice::from_ref(&passage.title), &passage.headings].concat().join(" > ");
-    let around = format!("{name}\n{}", &passage.text[from..to]);
-    let alone = format!("{name}\n{}", citation.quote);
+    let labels = labels(passage, start);
+    let around = match from > 0 {
+        true => format!("{name}\n{labels}{}", &passage.text[from..to]),
+        false => format!("{name}\n{}", &passage.text[from..to]),
+    };
+    let alone = format!("{name}\n{labels}{}", citation.quote);
     let inclined = inclination(generator)?;
     // Both about the same text, one after the other, so that it is read once.
     let answers = says_answers(&around, question, generator)?;
@@ -77,6 +81,19 @@ pub(crate) fn second_look(
         right: right - inclined.right,
         asked: surprise.map(|(here, anyhow)| here - MANNER * anyhow).fold(0.0, f32::min),
     }))
+}
+
+/// The first row of the table that the text at `start` stands in, as a line; empty where it stands in none, or is that row.
+fn labels(passage: &Passage, start: usize) -> String {
+    let line = passage.text[start..].split('\n').next().unwrap_or("");
+    if !is_row(line) {
+        return String::new();
+    }
+    let above = passage.text[..start].rsplit('\n').skip(1).take_while(|line| is_row(line)).last();
+    match above.or(Some(passage.context.trim()).filter(|context| !context.is_empty())) {
+        Some(labels) => format!("{labels}\n"),
+        None => String::new(),
+    }
 }
 
 fn says_answers(text: &str, question: &str, generator: &dyn Generator) -> Result<f32, Error> {
@@ -129,5 +146,27 @@ impl Grounds {
         let quoted = f32::from(u8::from(self.quoted));
         let [a, b, c, d, e, f, g, h, i] = self.strength.row();
         [a, b, c, d, e, f, g, h, i, self.support, self.look.answers, self.look.right, self.look.asked, quoted]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seams::passage;
+
+    #[test]
+    fn a_row_is_read_with_the_names_of_its_columns() {
+        let text = "Hotels.\n\n| hotel | capacity |\n|---|---|\n| Alba | 120 |\n| Birch | 80 |\n\nThe end.";
+        let table = passage(1, "hotels.md", 0, text);
+        let at = |words: &str| text.find(words).unwrap();
+        assert_eq!(labels(&table, at("| Birch")), "| hotel | capacity |\n");
+        for elsewhere in ["| hotel", "Hotels", "The end"] {
+            assert_eq!(labels(&table, at(elsewhere)), "", "{elsewhere}");
+        }
+        let continued = Passage {
+            context: "| hotel | capacity |".to_owned(),
+            ..passage(1, "hotels.md", 0, "| Birch | 80 |")
+        };
+        assert_eq!(labels(&continued, 0), "| hotel | capacity |\n");
     }
 }

@@ -15,6 +15,7 @@ mod facts;
 mod grounds;
 mod hostile;
 mod language;
+mod nearness;
 mod notes;
 mod pack;
 mod planted;

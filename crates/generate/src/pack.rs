@@ -133,12 +133,13 @@ impl Best<'_> {
         let order = self.ranked()?;
         let mut chosen: BTreeSet<usize> = BTreeSet::new();
         for index in order {
-            chosen.insert(index);
-            if cost(&self.joined(&chosen)) > budget {
-                chosen.remove(&index);
-                if chosen.len() >= 2 {
-                    break;
-                }
+            // A row says nothing without the names of its columns.
+            let mut with = chosen.clone();
+            with.extend(self.sentences[index].header.into_iter().chain([index]));
+            if cost(&self.joined(&with)) <= budget {
+                chosen = with;
+            } else if chosen.len() >= 2 {
+                break;
             }
         }
         Ok((!chosen.is_empty()).then(|| self.joined(&chosen)))

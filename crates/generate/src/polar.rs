@@ -12,8 +12,9 @@ use crate::Error;
 use crate::evidence::{Evidence, denied};
 use crate::grounds::{NOTHING, quotation};
 use crate::language::{Language, language};
+use crate::nearness::Nearness;
 use crate::prompt::YesNo;
-use crate::text::{Wrapping, dot, sentences};
+use crate::text::{Wrapping, sentences};
 use crate::words::content_stems;
 
 /// Words that open a question for a yes or a no.
@@ -38,12 +39,11 @@ pub(crate) fn is_polar(question: &str) -> bool {
 const ASKED: usize = 8;
 /// Bytes of a sentence that it is shown.
 const SHOWN: usize = 500;
-/// Weight of shared words beside the cosine.
-const WORDS: f32 = 0.7;
 /// What a sentence's nearness to the question counts for beside the model's opinion, in nats.
 const NEAR: f32 = 1.5;
-/// A sentence that both speak for less is no answer. Measured with Qwen2.5-Coder-1.5B on questions about contracts.
-const BAR: f32 = 1.7;
+/// A sentence that both speak for less is no answer. Of 64 questions about clauses of contracts, Qwen2.5-Coder-1.5B answers 34
+/// of 42 whose clause is there and 2 of 22 whose clause is not; at 1.7, 21 and 1, and no more of them by the right sentence.
+const BAR: f32 = 1.4;
 
 /// The sentence nearest to the question of which the model is surest that it says yes, as a claim. `None` where it is sure of
 /// none, or where `go_on` breaks.
@@ -54,17 +54,14 @@ pub(crate) fn find(
     embedder: &dyn Embedder,
     go_on: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> Result<Option<Claim>, Error> {
-    let asked = content_stems(question);
-    let query = embedder.query(question)?;
+    let parts: Vec<&str> =
+        sentences(question, Wrapping::Lines).into_iter().map(|range| &question[range]).collect();
+    let nearness = Nearness::to(&parts, embedder)?;
     let citable: Vec<usize> =
         (0..evidence.sentences.len()).filter(|&index| evidence.sentences[index].citable).collect();
     evidence.embed(&citable, embedder)?;
-    let near = |index: usize| {
-        let held = |stem: &str| evidence.sentences[index].stems.contains(stem);
-        let words = evidence.weights.coverage(asked.iter(), held).unwrap_or(0.0);
-        evidence.vector(index).map_or(0.0, |vector| dot(vector, &query)) + WORDS * words
-    };
-    let mut ranked: Vec<(f32, usize)> = citable.into_iter().map(|index| (near(index), index)).collect();
+    let mut ranked: Vec<(f32, usize)> =
+        citable.into_iter().map(|index| (nearness.of(evidence, index), index)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let inclined = YesNo::asked_first(NOTHING, NOTHING).log_odds(generator)?;
     let mut best: Option<(f32, Claim)> = None;

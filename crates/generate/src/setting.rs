@@ -1,24 +1,20 @@
 //! Questions that say which document they are about: `Under the lease with Anna Holm, may I keep a dog?`
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::tasks::NOUNS;
+use crate::tasks::pattern;
 use crate::text::{Wrapping, sentences};
 
 /// A question that names a document, taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting<'q> {
     /// What the document is called.
     pub document: &'q str,
     /// What is asked of it.
-    pub asked: &'q str,
-}
-
-fn pattern(source: &str) -> Regex {
-    // The sources are the literals of this module.
-    Regex::new(&source.replace("NOUNS", NOUNS)).unwrap_or_else(|error| panic!("{error}"))
+    pub asked: Cow<'q, str>,
 }
 
 /// A sentence that only points at a document.
@@ -43,14 +39,19 @@ static ENDS: LazyLock<Regex> = LazyLock::new(|| {
 /// The document that a question names and what it asks of it; `None` where it names none, as most do.
 pub fn setting(question: &str) -> Option<Setting<'_>> {
     let question = question.trim();
-    if let Some(captures) = BEGINS.captures(question).or_else(|| ENDS.captures(question)) {
+    if let Some(captures) = BEGINS.captures(question) {
         let (name, asked) = (captures.name("name")?, captures.name("asked")?);
-        return Some(Setting { document: name.as_str().trim(), asked: asked.as_str().trim() });
+        return Some(Setting { document: name.as_str().trim(), asked: asked.as_str().trim().into() });
+    }
+    if let Some(captures) = ENDS.captures(question) {
+        let (name, asked) = (captures.name("name")?, captures.name("asked")?);
+        let asked = format!("{}?", asked.as_str().trim()).into();
+        return Some(Setting { document: name.as_str().trim(), asked });
     }
     let parts = sentences(question, Wrapping::Lines);
     let [first, second, ..] = parts.as_slice() else { return None };
     let name = POINTS.captures(&question[first.clone()])?.name("name")?.as_str();
-    (!name.contains('?')).then(|| Setting { document: name.trim(), asked: &question[second.start..] })
+    (!name.contains('?')).then(|| Setting { document: name.trim(), asked: question[second.start..].into() })
 }
 
 #[cfg(test)]
@@ -58,7 +59,8 @@ mod tests {
     use super::*;
 
     fn check(question: &str, expected: Option<(&str, &str)>) {
-        let found = setting(question).map(|setting| (setting.document, setting.asked));
+        let found = setting(question).map(|setting| (setting.document, setting.asked.into_owned()));
+        let expected = expected.map(|(document, asked)| (document, asked.to_owned()));
         assert_eq!(found, expected, "{question}");
     }
 
@@ -77,7 +79,7 @@ mod tests {
         );
         check(
             "Who may end the agreement early in the lease between Holm and Berg?",
-            Some(("the lease between Holm and Berg", "Who may end the agreement early")),
+            Some(("the lease between Holm and Berg", "Who may end the agreement early?")),
         );
     }
 

@@ -17,7 +17,7 @@ use carrel_corpus::{Citation, Claim, DocumentId, Passage, SeamError};
 pub use compare::{Comparison, Difference, compare};
 pub use draft::{Draft, draft};
 pub use exhaustive::{Exhausted, ExhaustiveConfig, Row, Signs, Verdict, exhaustive};
-pub(crate) use scope::NOUNS;
+pub(crate) use scope::pattern;
 pub use scope::{Criterion, Wanted, asks_for_all};
 pub use summarise::{SectionPoints, Summarised, SummaryConfig, summarise};
 pub use table::{Cell, Table, TableConfig, TableRow, extract_table};

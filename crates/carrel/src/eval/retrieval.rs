@@ -64,8 +64,8 @@ pub fn measure(
         for (at, (ranking, sums)) in ways.into_iter().zip(&mut sums).enumerate() {
             let mut query = query(question, vector.clone(), ranking);
             if at == 0 && filter != query.filter {
-                query.vector = Some(library.embedder().query(asked)?);
-                (query.text, query.filter) = (asked.to_owned(), filter.clone());
+                query.vector = Some(library.embedder().query(&asked)?);
+                (query.text, query.filter) = (asked.to_string(), filter.clone());
             }
             let began = std::time::Instant::now();
             let ranked = match at == 0 {

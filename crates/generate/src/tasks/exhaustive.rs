@@ -9,10 +9,9 @@ use carrel_corpus::{Citation, DocumentId, Embedder, Generator, Passage};
 
 use super::{Criterion, Reader, Source, Visited, Watcher};
 use crate::evidence::Evidence;
+use crate::nearness::Nearness;
 use crate::prompt::YesNo;
 use crate::support::logistic;
-use crate::text::dot;
-use crate::words::content_stems;
 use crate::{Error, Stats};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +93,7 @@ pub fn exhaustive(
     watch: &mut Watcher,
 ) -> Result<(), Error> {
     let visit =
-        Visit { criterion, config, parts: Part::all(&criterion.text, embedder)?, generator, embedder };
+        Visit { criterion, config, nearness: nearness(&criterion.text, embedder)?, generator, embedder };
     for source in documents {
         if state.rows.iter().any(|row| row.document == source.document) {
             continue;
@@ -111,39 +110,19 @@ pub fn exhaustive(
     Ok(())
 }
 
-/// The criterion, or what stands before its colon and what stands after it: a name and its explanation count alike.
-struct Part {
-    vector: Vec<f32>,
-    stems: Vec<String>,
-}
-
-impl Part {
-    fn all(criterion: &str, embedder: &dyn Embedder) -> Result<Vec<Part>, Error> {
-        let (name, explanation) = criterion.split_once(": ").unwrap_or((criterion, ""));
-        let mut parts = Vec::new();
-        for text in [name, explanation] {
-            let stems: Vec<String> = content_stems(text).into_iter().collect();
-            if !stems.is_empty() {
-                parts.push(Part { vector: embedder.query(text)?, stems });
-            }
-        }
-        if parts.is_empty() {
-            parts.push(Part { vector: embedder.query(criterion)?, stems: Vec::new() });
-        }
-        Ok(parts)
-    }
+/// To the criterion; what stands before its colon and what stands after it, a name and its explanation, count alike.
+fn nearness(criterion: &str, embedder: &dyn Embedder) -> Result<Nearness, Error> {
+    let (name, explanation) = criterion.split_once(": ").unwrap_or((criterion, ""));
+    Nearness::to(&[name, explanation], embedder)
 }
 
 struct Visit<'a> {
     criterion: &'a Criterion,
     config: &'a ExhaustiveConfig,
-    parts: Vec<Part>,
+    nearness: Nearness,
     generator: &'a dyn Generator,
     embedder: &'a dyn Embedder,
 }
-
-/// Weight of shared words beside the cosine.
-const WORDS: f32 = 0.7;
 
 impl Visit<'_> {
     fn row(&self, source: &Source, passages: &[Passage]) -> Result<Row, Error> {
@@ -159,7 +138,7 @@ impl Visit<'_> {
         let citable = self.candidates(&evidence);
         evidence.embed(&citable, self.embedder)?;
         let mut ranked: Vec<(f32, usize)> =
-            citable.into_iter().map(|index| (self.near(&evidence, index), index)).collect();
+            citable.into_iter().map(|index| (self.nearness.of(&evidence, index), index)).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let Some(&(near, best)) = ranked.first() else { return Ok(row) };
         let shown: Vec<&str> = ranked
@@ -185,27 +164,12 @@ impl Visit<'_> {
             .filter(|&index| evidence.sentences[index].citable)
             .map(|index| {
                 let passage = &evidence.passages[evidence.sentences[index].passage];
-                (self.words(evidence, index) + passage.similarity.unwrap_or(0.0), index)
+                (self.nearness.words(evidence, index) + passage.similarity.unwrap_or(0.0), index)
             })
             .collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         ranked.truncate(self.config.candidates);
         ranked.into_iter().map(|(_, index)| index).collect()
-    }
-
-    /// Cosine and share of words of a sentence, each the mean over the parts of the criterion.
-    fn near(&self, evidence: &Evidence, index: usize) -> f32 {
-        let cosine = |part: &Part| evidence.vector(index).map_or(0.0, |own| dot(own, &part.vector));
-        self.mean(cosine) + WORDS * self.words(evidence, index)
-    }
-
-    fn words(&self, evidence: &Evidence, index: usize) -> f32 {
-        let held = |stem: &str| evidence.sentences[index].stems.contains(stem);
-        self.mean(|part| evidence.weights.coverage(part.stems.iter(), held).unwrap_or(0.0))
-    }
-
-    fn mean(&self, of: impl Fn(&Part) -> f32) -> f32 {
-        self.parts.iter().map(of).sum::<f32>() / self.parts.len() as f32
     }
 }
 

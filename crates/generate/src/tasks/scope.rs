@@ -22,13 +22,14 @@ pub struct Criterion {
 }
 
 /// What documents are called.
-pub(crate) const NOUNS: &str = "documents?|files?|contracts?|agreements?|leases?|invoices?|letters?|e-?mails?|mails?|messages?|\
+const NOUNS: &str = "documents?|files?|contracts?|agreements?|leases?|invoices?|letters?|e-?mails?|mails?|messages?|\
 reports?|papers?|polic(?:y|ies)|notes|minutes|articles?|stud(?:y|ies)|abstracts?|offers?|orders?|receipts?|\
 statements?|records?|forms?|cases?|filings?|permits?|licen[cs]es?|dokumente?|dateien|vertr[äa]ge?|rechnungen|briefe|\
 documentos?|contratos?|archivos|contrats?|fichiers";
 
-fn pattern(source: &str) -> Regex {
-    // The sources are the literals of this module.
+/// `source` with `NOUNS` in it replaced by what documents are called.
+pub(crate) fn pattern(source: &str) -> Regex {
+    // The sources are literals.
     Regex::new(&source.replace("NOUNS", NOUNS)).unwrap_or_else(|error| panic!("{error}"))
 }
 
