@@ -93,13 +93,18 @@ pub fn answer(
     if polar && let Some(answer) = judged(request, generator, embedder, sink)? {
         return Ok((answer, Stats::default()));
     }
-    let packed = pack(request.question, request.passages, config, generator, embedder)?;
+    let packed = pack(request.asked, request.passages, config, generator, embedder)?;
     let mut stats = Stats::default();
     if packed.passages.is_empty() {
         return Ok((refuse(request, packed, sink), stats));
     }
     let mut evidence = Evidence::new(&packed.passages);
-    let (strength, nearest) = answerable::strength(request.question, &mut evidence, embedder)?;
+    let (mut strength, nearest) = answerable::strength(request.asked, &mut evidence, embedder)?;
+    if request.asked != request.question {
+        // A title page is near to the name of its document.
+        let whole = answerable::strength(request.question, &mut evidence, embedder)?.0;
+        strength.similarity = strength.similarity.max(whole.similarity);
+    }
     stats.grounds.strength = strength;
     if answerable::probability(&stats.grounds.strength) < config.refuse_below {
         return Ok((refuse(request, packed, sink), stats));
@@ -149,7 +154,7 @@ pub fn answer(
         stats.grounds.quoted = true;
     }
     let stands = left
-        || match second_look(request.question, &claims, &packed.passages, generator)? {
+        || match second_look(request.asked, &claims, &packed.passages, generator)? {
             Some(look) => {
                 stats.grounds.look = look;
                 stats.grounds.suffice()

@@ -19,7 +19,8 @@ pub(crate) enum Language {
 const WORDS: [(Language, &str); 7] = [
     (
         Language::English,
-        "the of is was what who when where which how many does did are in to for and with by from",
+        "the of is was what who when where which how many does did are in to for and with by from do an there can could may must \
+shall should will would has have had be been it its this that these they their on at or not any after under",
     ),
     (
         Language::German,
@@ -140,6 +141,19 @@ pub(crate) fn says_absent(sentence: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_question_is_in_the_language_of_its_little_words() {
+        for (question, expected) in [
+            ("Do statins reduce fever after surgery?", Language::English),
+            ("Breast cancer clinics. Do they work?", Language::English),
+            ("Darf der Mieter einen Hund halten?", Language::German),
+            ("O inquilino pode ter um cão no apartamento?", Language::Portuguese),
+            ("Le locataire peut-il avoir un chien dans la maison ?", Language::French),
+        ] {
+            assert_eq!(language(question), expected, "{question}");
+        }
+    }
 
     #[test]
     fn questions_are_refused_in_their_language() {

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 use carrel_corpus::{Claim, Embedder, Generator, Span};
+use regex::Regex;
 
 use crate::Error;
 use crate::evidence::{Evidence, denied};
@@ -35,6 +37,20 @@ pub(crate) fn is_polar(question: &str) -> bool {
     OPENINGS.split_whitespace().any(|word| word == opening)
 }
 
+/// What a text sets out to find is not what it found: `The aim was to assess whether dogs bark.`
+static INTENTION: LazyLock<Regex> = LazyLock::new(|| {
+    const STUDY: &str =
+        "evaluat|assess|determin|investigat|examin|explor|analy[sz]|stud(?:y|ied)|test|compar|consider|ask";
+    let source = format!(
+        r"(?ix)^(?:\w+:\s+)? (?: (?:in\ order\ )?to\ (?:{STUDY})\w*
+          | (?:the|our|its)\ (?:\w+\ ){{0,2}}(?:aims?|objectives?|purpose|goals?)\b
+          | (?:we|it|this\ \w+)\ (?:aims|aimed|sought|set\ out)\ )
+          | \b(?:{STUDY}|unclear|unknown|uncertain)\w*\ (?:whether|if)\b"
+    );
+    // The source is the literal above.
+    Regex::new(&source).unwrap_or_else(|error| panic!("{error}"))
+});
+
 /// Sentences that are put to the model.
 const ASKED: usize = 8;
 /// Bytes of a sentence that it is shown.
@@ -57,8 +73,9 @@ pub(crate) fn find(
     let parts: Vec<&str> =
         sentences(question, Wrapping::Lines).into_iter().map(|range| &question[range]).collect();
     let nearness = Nearness::to(&parts, embedder)?;
-    let citable: Vec<usize> =
-        (0..evidence.sentences.len()).filter(|&index| evidence.sentences[index].citable).collect();
+    let citable: Vec<usize> = (0..evidence.sentences.len())
+        .filter(|&index| evidence.sentences[index].citable && !INTENTION.is_match(evidence.text(index)))
+        .collect();
     evidence.embed(&citable, embedder)?;
     let mut ranked: Vec<(f32, usize)> =
         citable.into_iter().map(|index| (nearness.of(evidence, index), index)).collect();
@@ -169,6 +186,24 @@ mod tests {
         assert_eq!(corrected("Yes, the tenant may not sublet it."), "The tenant may not sublet it.");
         for right in ["Yes, the tenant may sublet it.", "No, the tenant may not sublet it.", "Yes."] {
             assert_eq!(corrected(right), right);
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_found_out_is_no_yes() {
+        for aim in [
+            "The aim was to find out if cats sleep at night.",
+            "To evaluate how cats sleep at night.",
+            "OBJECTIVE: To assess how cats sleep at night.",
+            "We tested whether cats sleep at night.",
+            "It is unclear whether cats sleep at night.",
+        ] {
+            assert!(find_in(aim, "Do cats sleep at night?", true).is_none(), "{aim}");
+        }
+        for finding in
+            ["Whether fed or not, cats sleep at night.", "The auditor may examine how cats sleep at night."]
+        {
+            assert!(find_in(finding, "Do cats sleep at night?", true).is_some(), "{finding}");
         }
     }
 
