@@ -71,6 +71,8 @@ pub(crate) struct Aligner<'a> {
 const CANDIDATES: usize = 8;
 /// How much of the claim's words a candidate must hold for the words to be trusted to find the evidence.
 const TELLING: f32 = 0.35;
+/// A share of words that is all of them.
+const WHOLE: f32 = 0.999;
 /// What a longer stretch must gain to be preferred to a shorter one.
 const GAIN: f32 = 0.08;
 /// What it counts for the evidence of a bare phrase that it speaks of the question: a title may hold the phrase alone.
@@ -112,7 +114,8 @@ impl<'a> Aligner<'a> {
         let stretches = self.complete(&claim, best, &candidates);
         let features = self.features(&claim, &stretches);
         let score = probability(&features);
-        let supported = score >= THRESHOLD && !features.fails_to_the_letter();
+        let supported =
+            score >= THRESHOLD && !features.fails_to_the_letter() && !claim.echoes_beyond(&features);
         if supported {
             let documents = stretches.iter().map(|stretch| self.document(stretch.sentences.start));
             self.found_in = documents.collect();
@@ -384,6 +387,14 @@ impl<'a> Aligner<'a> {
     }
 }
 
+impl Claim {
+    /// Whether it repeats words of the question that are not where its evidence is, and says nothing else: that the tenant
+    /// may keep a dog is not said by what the tenant keeps in repair.
+    fn echoes_beyond(&self, features: &Features) -> bool {
+        self.new.is_empty() && features.words < WHOLE
+    }
+}
+
 impl Checked {
     fn nothing() -> Checked {
         Checked {
@@ -456,4 +467,22 @@ fn says_nothing(sentence: &str) -> bool {
         && lower.split_whitespace().count() <= 12
         && (lower.ends_with([':', '!']) || content_stems(sentence).len() <= 3);
     lead_in || pleasant
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seams::{Counting, passage};
+
+    #[test]
+    fn a_question_that_is_only_said_back_is_not_supported_by_something_like_it() {
+        let lease = "The tenant may keep a cat under the lease. The rent is due in March.";
+        let passages = [passage(1, "lease.txt", 0, lease)];
+        let support = |question: &str, claim: &str| {
+            Aligner::new(&passages, question, &Counting).check(claim, &[]).unwrap().support
+        };
+        let (cat, dog) = ("May the tenant keep a cat?", "May the tenant keep a dog under the lease?");
+        assert_eq!(support(cat, "The tenant may keep a cat."), Support::Supported);
+        assert_eq!(support(dog, "The tenant may keep a dog under the lease."), Support::Unsupported);
+    }
 }
