@@ -59,6 +59,8 @@ const RETRIEVED_PER_DOCUMENT: usize = 10;
 const RERANKED: usize = 50;
 /// Passages fetched from documents that the person pinned, ahead of all others.
 const RETRIEVED_PINNED: usize = 8;
+/// Place among the passages of the one document that a question names where that document's beginning stands at the latest.
+const OPENING: usize = 2;
 /// What was read becomes searchable at least this often while reading goes on.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a document shown before and after a quoted span.
@@ -310,9 +312,10 @@ impl Library {
         let history = self.history(request.conversation.as_deref())?;
         let filter = self.filter(request)?;
         let question = self.standalone_question(&history, &request.question, sink)?;
+        let question = carrel_generate::as_question(&question);
         let (asked_of, filter) = match request.pinned.is_empty() {
             true => self.meant(&question, &filter)?,
-            false => (question.as_str().into(), filter),
+            false => (Cow::Borrowed(&*question), filter),
         };
         let passages = self.retrieve(&asked_of, &filter, &request.pinned)?;
         let coverage = self.index.coverage(&filter)?;
@@ -347,7 +350,7 @@ impl Library {
                 Event::Rewritten(question) => sink(AskEvent::Rewritten(question)),
             },
         )?;
-        if *asked_of != question {
+        if *asked_of != *question {
             answer.notes.push(self.only_searched(&filter.documents)?);
         }
         let mut answered = Answered {
@@ -422,6 +425,14 @@ impl Library {
                 passages.push(passage);
             }
         }
+        // What a document is, between whom and since when stands where it begins, in words that no question has.
+        if let [named] = filter.documents[..]
+            && let Some(opening) = self.index.passages(named)?.into_iter().next()
+            && passages.iter().take(OPENING + 1).all(|other| other.chunk != opening.chunk)
+        {
+            passages.retain(|other| other.chunk != opening.chunk);
+            passages.insert(OPENING.min(passages.len()), opening);
+        }
         Ok(passages)
     }
 }
@@ -430,19 +441,16 @@ impl Library {
 impl Library {
     /// What the index finds, in the order of the reranker where there is one.
     pub fn find(&self, query: &Query) -> Result<Vec<Passage>, Error> {
-        let mut found = self.index.search(query)?;
-        if let Some(reranker) = &self.reranker {
-            let question = parse_query(&query.text).words;
-            let looked_at = found.len().min(RERANKED);
-            let texts: Vec<&str> = found[..looked_at].iter().map(|passage| passage.text.as_str()).collect();
-            let scores = reranker.scores(&question, &texts)?;
-            let mut order: Vec<usize> = (0..looked_at).collect();
-            // What is judged alike stays in its order.
-            order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-            let rest = found.split_off(looked_at);
-            found = order.into_iter().map(|at| found[at].clone()).chain(rest).collect();
-        }
-        Ok(found)
+        let Some(reranker) = &self.reranker else { return Ok(self.index.search(query)?) };
+        let mut found = self.index.search(&Query { limit: query.limit.max(RERANKED), ..query.clone() })?;
+        let question = parse_query(&query.text).words;
+        let rest = found.split_off(found.len().min(RERANKED));
+        let texts: Vec<&str> = found.iter().map(|passage| passage.text.as_str()).collect();
+        let mut scored: Vec<(f32, Passage)> =
+            reranker.scores(&question, &texts)?.into_iter().zip(found).collect();
+        // What is judged alike stays in its order.
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        Ok(scored.into_iter().map(|(_, passage)| passage).chain(rest).take(query.limit).collect())
     }
 
     /// The passages that best match a query, which may contain `"exact phrases"`, `-word`, `file:`, `type:`,

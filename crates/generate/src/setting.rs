@@ -1,4 +1,5 @@
-//! Questions that say which document they are about: `Under the lease with Anna Holm, may I keep a dog?`
+//! What a question says of itself: which document it is about (`Under the lease with Anna Holm, may I keep a dog?`), and
+//! that it asks, where it only names a thing (`The date of the lease`).
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -54,9 +55,47 @@ pub fn setting(question: &str) -> Option<Setting<'_>> {
     (!name.contains('?')).then(|| Setting { document: name.trim(), asked: question[second.start..].into() })
 }
 
+/// A thing that is named: `the date when the lease begins`.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+    const SOURCE: &str =
+        r"(?i)^the\s+(?:[\w'-]+\s+){1,4}?(?:of|when|where|on|at|for|from|under|between|by|to)\s[^?!]*$";
+    // The source is the literal above.
+    Regex::new(SOURCE).unwrap_or_else(|error| panic!("{error}"))
+});
+
+/// A question whose last sentence only names what is wanted, as one that asks for it; any other as it is. A small model goes
+/// on with a phrase, and answers a question.
+pub fn as_question(question: &str) -> Cow<'_, str> {
+    let last = sentences(question, Wrapping::Lines).pop();
+    let Some(last) = last.filter(|last| NAMED.is_match(&question[last.clone()])) else {
+        return question.into();
+    };
+    let (before, thing) = (&question[..last.start], &question[last]);
+    let thing = thing.trim_end_matches('.');
+    format!("{before}What is the{}?", &thing["the".len()..]).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_named_is_asked_for() {
+        for (named, asked) in [
+            ("The date of the contract", "What is the date of the contract?"),
+            (
+                "Consider the lease with Anna Holm. The date when the lease begins.",
+                "Consider the lease with Anna Holm. What is the date when the lease begins?",
+            ),
+        ] {
+            assert_eq!(as_question(named), asked);
+        }
+        for asked in
+            ["The date of the contract?", "When does the lease begin?", "notice period", "The tenant"]
+        {
+            assert_eq!(as_question(asked), asked);
+        }
+    }
 
     fn check(question: &str, expected: Option<(&str, &str)>) {
         let found = setting(question).map(|setting| (setting.document, setting.asked.into_owned()));
