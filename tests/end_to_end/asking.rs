@@ -39,6 +39,40 @@ fn an_answer_cites_the_exact_words_of_its_source() {
     assert_eq!(answer["coverage"]["text"], "2 of 2 files searched");
 }
 
+/// Many articles about dates, and one line at the top that says when and between whom.
+fn agreement() -> String {
+    let mut text =
+        "# Reseller Agreement\n\nMade on 4 March 2011 between Alba Imaging Ltd and Birch GmbH, who have signed below.\n"
+        .to_owned();
+    for article in 1..=12 {
+        text += &format!(
+            "\n## Article {article}\n\nThe date of the contract for goods of class {article} is the date on which the contract \
+             for them is signed by the buyer of that class."
+        );
+        for number in 1..=8 {
+            text += &format!(
+                " The date of a contract of class {article} and number {number} is kept in the register of contracts at its \
+                 date."
+            );
+        }
+        text += "\n";
+    }
+    text
+}
+
+#[test]
+fn a_document_that_a_question_names_is_read_from_its_beginning() {
+    let Some(desk) = Desk::with_files(&[("reseller.md", &agreement()), ("minutes.md", MINUTES)]) else {
+        return;
+    };
+    let answer = ask(
+        &desk,
+        "Consider the Reseller Agreement between Alba Imaging Ltd and Birch GmbH. The date of the contract",
+    );
+    let passages = answer["passages"].as_array().unwrap();
+    assert!(passages.iter().any(|passage| passage["span"][0] == 0), "{passages:#?}");
+}
+
 #[test]
 fn the_answer_names_its_sources_in_the_terminal() {
     let Some(desk) = desk() else { return };
