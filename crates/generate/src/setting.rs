@@ -55,23 +55,26 @@ pub fn setting(question: &str) -> Option<Setting<'_>> {
     (!name.contains('?')).then(|| Setting { document: name.trim(), asked: question[second.start..].into() })
 }
 
-/// A thing that is named: `the date when the lease begins`.
+/// A thing that is named, with no verb of its own: `the date when the lease begins`, but not `the rent for May was paid`.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    const SOURCE: &str =
-        r"(?i)^the\s+(?:[\w'-]+\s+){1,4}?(?:of|when|where|on|at|for|from|under|between|by|to)\s[^?!]*$";
+    const SOURCE: &str = r"(?i)^the\s+(?:[\w'-]+\s+){1,4}?(?:(?:of|on|at|for|from|under|between|by|to)\s(?P<of>[^.?!]*)|(?:when|where)\s[^.?!]*)$";
     // The source is the literal above.
     Regex::new(SOURCE).unwrap_or_else(|error| panic!("{error}"))
 });
 
+/// What makes a statement of a thing.
+const VERBS: &str = "is are was were has have had does did can could may might must shall should will would";
+
 /// A question whose last sentence only names what is wanted, as one that asks for it; any other as it is. A small model goes
 /// on with a phrase, and answers a question.
 pub fn as_question(question: &str) -> Cow<'_, str> {
-    let last = sentences(question, Wrapping::Lines).pop();
-    let Some(last) = last.filter(|last| NAMED.is_match(&question[last.clone()])) else {
-        return question.into();
-    };
+    let Some(last) = sentences(question, Wrapping::Lines).pop() else { return question.into() };
     let (before, thing) = (&question[..last.start], &question[last]);
-    let thing = thing.trim_end_matches('.');
+    let Some(named) = NAMED.captures(thing) else { return question.into() };
+    let of = named.name("of").map_or("", |of| of.as_str()).to_lowercase();
+    if of.split_whitespace().any(|word| VERBS.split_whitespace().any(|verb| verb == word)) {
+        return question.into();
+    }
     format!("{before}What is the{}?", &thing["the".len()..]).into()
 }
 
@@ -84,15 +87,19 @@ mod tests {
         for (named, asked) in [
             ("The date of the contract", "What is the date of the contract?"),
             (
-                "Consider the lease with Anna Holm. The date when the lease begins.",
-                "Consider the lease with Anna Holm. What is the date when the lease begins?",
+                "Consider the lease with Anna Holm. The date when the lease is signed",
+                "Consider the lease with Anna Holm. What is the date when the lease is signed?",
             ),
         ] {
             assert_eq!(as_question(named), asked);
         }
-        for asked in
-            ["The date of the contract?", "When does the lease begin?", "notice period", "The tenant"]
-        {
+        for asked in [
+            "The date of the contract?",
+            "The rent for May was paid",
+            "The date of the contract.",
+            "notice period",
+            "The tenant",
+        ] {
             assert_eq!(as_question(asked), asked);
         }
     }
