@@ -310,12 +310,12 @@ impl Library {
         let _quiet = self.gate.enter();
         let began = Instant::now();
         let history = self.history(request.conversation.as_deref())?;
-        let filter = self.filter(request)?;
+        let asked_for = self.filter(request)?;
         let question = self.standalone_question(&history, &request.question, sink)?;
         let question = carrel_generate::as_question(&question);
         let (asked_of, filter) = match request.pinned.is_empty() {
-            true => self.meant(&question, &filter)?,
-            false => (Cow::Borrowed(&*question), filter),
+            true => self.meant(&question, &asked_for)?,
+            false => (carrel_generate::without_manner(&question).into(), asked_for.clone()),
         };
         let passages = self.retrieve(&asked_of, &filter, &request.pinned)?;
         let coverage = self.index.coverage(&filter)?;
@@ -350,7 +350,7 @@ impl Library {
                 Event::Rewritten(question) => sink(AskEvent::Rewritten(question)),
             },
         )?;
-        if *asked_of != *question {
+        if filter.documents != asked_for.documents {
             answer.notes.push(self.only_searched(&filter.documents)?);
         }
         let mut answered = Answered {
@@ -374,16 +374,20 @@ impl Library {
         embed::ranking(self.embedder(), question)
     }
 
-    /// A question that names a document by its parties or its subject, as what is asked of it and a filter for it; any other
-    /// question as it is. The words of the name would lead to the places that repeat it, and the rest to other documents.
+    /// What a question asks, without how it wants to be answered, and a filter for the documents that it names by their parties
+    /// or their subject. The words of the name would lead to the places that repeat it, and the rest to other documents.
     pub fn meant<'q>(&self, question: &'q str, filter: &Filter) -> Result<(Cow<'q, str>, Filter), Error> {
         if let Some(setting) = carrel_generate::setting(question) {
             let documents = self.index.meant(setting.document, filter)?;
             if !documents.is_empty() {
-                return Ok((setting.asked, Filter { documents, ..filter.clone() }));
+                let asked = match setting.asked {
+                    Cow::Borrowed(asked) => carrel_generate::without_manner(asked).into(),
+                    Cow::Owned(asked) => carrel_generate::without_manner(&asked).to_owned().into(),
+                };
+                return Ok((asked, Filter { documents, ..filter.clone() }));
             }
         }
-        Ok((question.into(), filter.clone()))
+        Ok((carrel_generate::without_manner(question).into(), filter.clone()))
     }
 
     fn only_searched(&self, documents: &[DocumentId]) -> Result<String, Error> {

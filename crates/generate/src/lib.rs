@@ -38,7 +38,7 @@ use carrel_corpus::SeamError;
 pub use answer::{AnswerRequest, Event, Stats, answer};
 pub use conversation::{changes_topic, leans_on_history, standalone_question};
 pub use grounds::Grounds;
-pub use setting::{Setting, as_question, setting};
+pub use setting::{Setting, as_question, setting, without_manner};
 
 /// One question of a conversation and what was answered.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
-//! What a question says of itself: which document it is about (`Under the lease with Anna Holm, may I keep a dog?`), and
-//! that it asks, where it only names a thing (`The date of the lease`).
+//! What a question says of itself: which document it is about (`Under the lease with Anna Holm, may I keep a dog?`), that it
+//! asks, where it only names a thing (`The date of the lease`) or orders it (`Find the rent`), and how it wants to be answered
+//! (`If there are several, give all`).
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -57,25 +58,70 @@ pub fn setting(question: &str) -> Option<Setting<'_>> {
 
 /// A thing that is named, with no verb of its own: `the date when the lease begins`, but not `the rent for May was paid`.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    const SOURCE: &str = r"(?i)^the\s+(?:[\w'-]+\s+){1,4}?(?:(?:of|on|at|for|from|under|between|by|to)\s(?P<of>[^.?!]*)|(?:when|where)\s[^.?!]*)$";
-    // The source is the literal above.
-    Regex::new(SOURCE).unwrap_or_else(|error| panic!("{error}"))
+    literal(
+        r"(?i)^the\s+(?:[\w'-]+\s+){1,4}?(?:(?:of|on|at|for|from|under|between|by|to)\s(?P<of>[^.?!]*)|(?:when|where)\s[^.?!]*)$",
+    )
 });
+
+/// A thing that is ordered: `find the rent of Unit 7`.
+static ORDERED: LazyLock<Regex> = LazyLock::new(|| {
+    literal(
+        r"(?i)^(?:please\s+)?(?:find|give|tell|show|state|name|identify|extract|get|look\s+up|determine|provide|return)\s+(?:me\s+|us\s+)?(?P<thing>the\s+[^?!]+?)[.?!]*$",
+    )
+});
+
+/// A sentence that says how to answer: `If multiple, record all values.`, `Answer in one sentence.`
+static MANNER: LazyLock<Regex> = LazyLock::new(|| {
+    literal(
+        r"(?i)^(?:if\s+(?:there\s+(?:is|are)\s+)?(?:multiple|several|many|none|unknown|more\s+than\s+one|not\s+(?:found|known|stated))\b|(?:please\s+)?(?:answer|reply|respond|list|record|give|write|keep|use|format|include|quote|cite|return|be|explain)\b)[^?]*$",
+    )
+});
+
+fn literal(source: &str) -> Regex {
+    // The sources are the literals above.
+    Regex::new(source).unwrap_or_else(|error| panic!("{error}"))
+}
 
 /// What makes a statement of a thing.
 const VERBS: &str = "is are was were has have had does did can could may might must shall should will would";
 
-/// A question whose last sentence only names what is wanted, as one that asks for it; any other as it is. A small model goes
-/// on with a phrase, and answers a question.
+/// A question whose last sentence only names or orders what is wanted, as one that asks for it; any other as it is. A small
+/// model goes on with a phrase, and answers a question.
 pub fn as_question(question: &str) -> Cow<'_, str> {
-    let Some(last) = sentences(question, Wrapping::Lines).pop() else { return question.into() };
-    let (before, thing) = (&question[..last.start], &question[last]);
-    let Some(named) = NAMED.captures(thing) else { return question.into() };
-    let of = named.name("of").map_or("", |of| of.as_str()).to_lowercase();
-    if of.split_whitespace().any(|word| VERBS.split_whitespace().any(|verb| verb == word)) {
-        return question.into();
+    let asked = without_manner(question);
+    let Some(last) = sentences(asked, Wrapping::Lines).pop() else { return question.into() };
+    let (before, rest) = (&question[..last.start], &question[last.end..]);
+    let Some(thing) = wanted(&question[last]) else { return question.into() };
+    let verb = if is_plural(thing) { "are" } else { "is" };
+    format!("{before}What {verb} the{}?{rest}", &thing["the".len()..]).into()
+}
+
+/// The thing that a sentence only names or orders.
+fn wanted(sentence: &str) -> Option<&str> {
+    if let Some(ordered) = ORDERED.captures(sentence) {
+        return ordered.name("thing").map(|thing| thing.as_str());
     }
-    format!("{before}What is the{}?", &thing["the".len()..]).into()
+    let of = NAMED.captures(sentence)?.name("of").map_or("", |of| of.as_str()).to_lowercase();
+    let states = of.split_whitespace().any(|word| VERBS.split_whitespace().any(|verb| verb == word));
+    (!states).then_some(sentence)
+}
+
+/// Whether a thing is several, by the last word before what is said of it: `the names of the parties`.
+fn is_plural(thing: &str) -> bool {
+    const BEHIND: &str = "of on at for from under between by to in with when where who that which";
+    let head = thing
+        .split_whitespace()
+        .take_while(|word| BEHIND.split_whitespace().all(|behind| behind != *word))
+        .last();
+    head.is_some_and(|head| head.ends_with('s') && !["ss", "us", "is"].iter().any(|one| head.ends_with(one)))
+}
+
+/// A question without the sentences at its end that only say how to answer. No document says anything like them, so they
+/// are for the model that writes, not for search or for judging what was written.
+pub fn without_manner(question: &str) -> &str {
+    let parts = sentences(question, Wrapping::Lines);
+    let kept = parts.iter().rposition(|part| !MANNER.is_match(&question[part.clone()]));
+    kept.map_or(question, |kept| &question[..parts[kept].end])
 }
 
 #[cfg(test)]
@@ -90,6 +136,12 @@ mod tests {
                 "Consider the lease with Anna Holm. The date when the lease is signed",
                 "Consider the lease with Anna Holm. What is the date when the lease is signed?",
             ),
+            ("Find the rent of Unit 7", "What is the rent of Unit 7?"),
+            ("Please give me the names of the parties.", "What are the names of the parties?"),
+            (
+                "Find the $ value paid to Birch? If multiple, record all $ values paid.",
+                "What is the $ value paid to Birch? If multiple, record all $ values paid.",
+            ),
         ] {
             assert_eq!(as_question(named), asked);
         }
@@ -99,8 +151,24 @@ mod tests {
             "The date of the contract.",
             "notice period",
             "The tenant",
+            "Show that the rent was paid",
+            "Find every lease with a deposit",
         ] {
             assert_eq!(as_question(asked), asked);
+        }
+    }
+
+    #[test]
+    fn how_to_answer_is_told_from_what_is_asked() {
+        for (question, asked) in [
+            ("What is the rent? Answer in one sentence.", "What is the rent?"),
+            ("Who signed? If there are several, name all. Be brief.", "Who signed?"),
+            ("What is the rent? If there is a discount, how high is it?", ""),
+            ("The tenant gave notice. When does the lease end?", ""),
+            ("What is the rent? The lease began in May.", ""),
+            ("List the rents of all units.", ""),
+        ] {
+            assert_eq!(without_manner(question), if asked.is_empty() { question } else { asked });
         }
     }
 
