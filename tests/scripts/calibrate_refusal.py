@@ -4,10 +4,10 @@
     carrel eval SET --answers --each --json > report.json
     calibrate_refusal.py [GROUND,GROUND...] report.json...
 
-Of the answers that were written and supported, prints for each report the area under the curve of every ground. Then fits
-a logistic score of the grounds named (by default those in use), each set with the same weight, and prints what share of
-unanswerable (recall) and of answerable (false) questions is refused by each pair of bars, for answers that the model wrote
-and for quotations, with the question itself left out of the fit. What was refused before that counts as refused. Needs numpy.
+Of the answers that were supported, prints for each report the area under the curve of every ground. Then fits a logistic
+score of the grounds named (by default those in use), each set with the same weight, and prints what share of unanswerable
+(recall) and of answerable (false) questions is refused by each bar, with the question itself left out of the fit. What was
+refused before that counts as refused. Needs numpy.
 """
 import json
 import sys
@@ -15,10 +15,9 @@ import sys
 import numpy as np
 
 NAMES = ["sentence", "stretch", "passage", "similarity", "missing", "far", "heaviest", "untyped", "opposed",
-         "support", "answers", "right", "asked", "quoted"]
-USED = ["similarity", "answers", "right", "asked"]
-BARS = (-0.9, -0.6, -0.3, 0.0)
-BARS_OF_QUOTED = (-0.3, 0.0, 0.3, 0.6, 0.9, np.inf)
+         "support", "answers", "right", "asked", "quoted", "absent"]
+USED = ["similarity", "answers", "right", "asked", "absent"]
+BARS = (-0.9, -0.6, -0.3, 0.0, 0.3)
 PENALTY = 1.0
 
 
@@ -31,8 +30,6 @@ class Report:
         self.answerable = np.array([case["answerable"] for case in each])
         # What was not looked at again was refused before.
         self.judged = self.rows[:, NAMES.index("right")] != 0
-        self.quoted = self.rows[:, NAMES.index("quoted")] != 0
-        self.written = self.judged & ~self.quoted
 
 
 def area(values, labels):
@@ -61,29 +58,28 @@ def main():
     reports = [Report(path) for path in arguments]
     columns = [NAMES.index(name) for name in used]
     for report in reports:
-        areas = (f"{name} {area(report.rows[report.written, i], report.answerable[report.written]):.2f}"
+        areas = (f"{name} {area(report.rows[report.judged, i], report.answerable[report.judged]):.2f}"
                  for i, name in enumerate(NAMES))
         print(report.path, len(report.rows), "questions:", ", ".join(areas))
-    rows = np.vstack([report.rows[report.written] for report in reports])[:, columns]
-    labels = np.concatenate([report.answerable[report.written] for report in reports]).astype(float)
+    rows = np.vstack([report.rows[report.judged] for report in reports])[:, columns]
+    labels = np.concatenate([report.answerable[report.judged] for report in reports]).astype(float)
     size = len(labels) / len(reports)
-    weights = np.concatenate([np.full(report.written.sum(), size / report.written.sum()) for report in reports])
+    weights = np.concatenate([np.full(report.judged.sum(), size / report.judged.sum()) for report in reports])
     score, factors, bias = fit(rows, labels, weights)
     print("factors", dict(zip(used, factors.round(2).tolist())), "bias", round(bias, 2))
     at = 0
     for report in reports:
         scores = score(report.rows[:, columns])
-        for i in np.flatnonzero(report.written):
+        for i in np.flatnonzero(report.judged):
             rest = np.arange(len(labels)) != at
             scores[i] = fit(rows[rest], labels[rest], weights[rest])[0](rows[at])
             at += 1
-        for name, which in (("written", report.written), ("quoted", report.judged & report.quoted)):
-            print(report.path, name, which.sum(), "area", round(area(scores[which], report.answerable[which]), 3))
+        found = area(scores[report.judged], report.answerable[report.judged])
+        print(report.path, report.judged.sum(), "judged, area", round(found, 3))
         for bar in BARS:
-            for bar_of_quoted in BARS_OF_QUOTED:
-                refused = ~report.judged | (scores < np.where(report.quoted, bar_of_quoted, bar))
-                print(f"  bars {bar}, {bar_of_quoted}: recall {refused[~report.answerable].mean():.2f}, "
-                      f"false {refused[report.answerable].mean():.2f}")
+            refused = ~report.judged | (scores < bar)
+            print(f"  bar {bar}: recall {refused[~report.answerable].mean():.2f}, "
+                  f"false {refused[report.answerable].mean():.2f}")
 
 
 if __name__ == "__main__":

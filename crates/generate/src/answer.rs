@@ -10,7 +10,7 @@ use crate::align::Aligner;
 use crate::answerable;
 use crate::conversation::changes_topic;
 use crate::evidence::Evidence;
-use crate::grounds::{Grounds, quotation, second_look};
+use crate::grounds::{AHEAD, Grounds, Judge, quotation};
 use crate::language::{refusal, says_absent};
 use crate::notes::notes;
 use crate::pack::{Packed, pack};
@@ -70,8 +70,10 @@ impl Stats {
 /// Passages that are looked through for a yes, and their tokens.
 const JUDGED_PASSAGES: usize = 12;
 const JUDGED_TOKENS: usize = 5_000;
+/// Sentences near to the question that are weighed against what the model wrote.
+const QUOTATIONS: usize = 3;
 const QUOTED: &str =
-    "The model wrote no answer that the documents support: this is the sentence nearest to the question.";
+    "The model wrote no answer that the documents support as well as this sentence of theirs.";
 const NEW_TOPIC: &str = "The question opens another subject: what was said before it was not read along.";
 
 /// Answers from the passages alone, with every sentence checked against them.
@@ -145,22 +147,20 @@ pub fn answer(
         return Err(error);
     }
     stats.grounds.support = support;
+    stats.grounds.absent = absent && claims.is_empty();
     let left = generation.finish == Finish::Cancelled && !absent;
-    if !left && !claims.iter().any(|claim| claim.support == Support::Supported) {
+    let mut stands = left;
+    if !left {
+        let judge = Judge::new(request.asked, &evidence, generator)?;
         // The sentences near to a yes-or-no question have been judged already.
-        let nearest = nearest.filter(|_| !polar);
-        claims = nearest.map(|sentence| quotation(&evidence, sentence)).into_iter().collect();
-        text = claims.iter().map(|claim| claim.text.as_str()).collect();
-        stats.grounds.quoted = true;
+        let near = nearest.into_iter().take(if polar { 0 } else { QUOTATIONS });
+        let mut near = near.map(|sentence| quotation(&evidence, sentence));
+        let grounds = &mut stats.grounds;
+        stands = weigh(&judge, &mut claims, &mut near, grounds, sink)? && grounds.suffice();
+        if grounds.quoted {
+            text = claims.iter().map(|claim| claim.text.as_str()).collect();
+        }
     }
-    let stands = left
-        || match second_look(request.asked, &claims, &packed.passages, generator)? {
-            Some(look) => {
-                stats.grounds.look = look;
-                stats.grounds.suffice()
-            }
-            None => false,
-        };
     if !stands {
         return Ok((refuse(request, packed, sink), stats));
     }
@@ -178,6 +178,35 @@ pub fn answer(
     let coverage = request.coverage.clone();
     let answer = Answer { text, claims, passages: packed.passages, refused: false, notes, coverage };
     Ok((answer, stats))
+}
+
+/// Puts in the place of `claims` a sentence of the documents that is better grounded, where what the model wrote leaves room for
+/// doubt. False where nothing is supported.
+fn weigh(
+    judge: &Judge,
+    claims: &mut Vec<Claim>,
+    near: &mut dyn Iterator<Item = Claim>,
+    grounds: &mut Grounds,
+    sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<bool, Error> {
+    let mut best = judge.look(claims)?;
+    grounds.look = best.unwrap_or_default();
+    if best.is_some() && grounds.are_sure() {
+        return Ok(true);
+    }
+    for quoted in near {
+        // A reader who leaves keeps what there is.
+        if sink(Event::Delta("")).is_break() {
+            break;
+        }
+        let quoted = vec![quoted];
+        let Some(other) = judge.look(&quoted)? else { continue };
+        let ahead = if grounds.quoted { 0.0 } else { AHEAD };
+        if best.is_none_or(|best| other.weight() > best.weight() + ahead) {
+            (*claims, best, grounds.look, grounds.quoted) = (quoted, Some(other), other, true);
+        }
+    }
+    Ok(best.is_some())
 }
 
 /// The answer to a yes-or-no question where one sentence gives it; `None` leaves it to the model to write one.
@@ -397,8 +426,7 @@ mod tests {
             "The tenant shall keep dogs in the flat.",
         ] {
             let reply = format!("{wrong} The monthly rent is 900 euros.");
-            let (answer, _, _) =
-                ask("What does the lease say of rent, dogs and who made the lease?", &reply, &folder());
+            let (answer, _, _) = ask("What of rent, dogs and who made the lease?", &reply, &folder());
             assert_eq!(answer.claims[0].support, Support::Unsupported, "{wrong}");
             assert!(answer.claims[0].citations.is_empty());
             assert_eq!(answer.claims[1].support, Support::Supported);
@@ -488,6 +516,22 @@ mod tests {
         assert!(!answer.refused);
         assert_eq!(answer.text, "The rent is due on March 1, 2024.");
         assert_eq!(answer.claims[0].citations[0].quote, answer.text);
+        assert!(answer.notes.iter().any(|note| note == QUOTED), "{:?}", answer.notes);
+    }
+
+    #[test]
+    fn a_sentence_that_is_better_grounded_takes_the_place_of_what_was_written() {
+        let script = Script::of(&["Bicycles are kept in the cellar."]).finding(true).but_not("Bicycles");
+        let (answer, streamed, _) = ask_one(script, "When is the rent due?", &folder());
+        assert_eq!(streamed, "Bicycles are kept in the cellar.");
+        assert_eq!(
+            verdicts(&answer),
+            [(
+                "The rent is due on March 1, 2024.",
+                Support::Supported,
+                vec!["The rent is due on March 1, 2024."]
+            )]
+        );
         assert!(answer.notes.iter().any(|note| note == QUOTED), "{:?}", answer.notes);
     }
 

@@ -61,12 +61,12 @@ pub(crate) fn probability(strength: &Strength) -> f32 {
     logistic(BIAS + strength.row().iter().zip(FACTORS).map(|(feature, factor)| feature * factor).sum::<f32>())
 }
 
-/// The strength, and the whole sentence that is nearest to the question.
+/// The strength, and the whole sentences that are nearest to the question, nearest first.
 pub(crate) fn strength(
     question: &str,
     evidence: &mut Evidence,
     embedder: &dyn Embedder,
-) -> Result<(Strength, Option<usize>), Error> {
+) -> Result<(Strength, Vec<usize>), Error> {
     let asked = content_stems(question);
     let query = embedder.query(question)?;
     let mut ranked = ranked(&asked, evidence);
@@ -81,10 +81,12 @@ pub(crate) fn strength(
         value(a).total_cmp(&value(b)).then(b.sentence.cmp(&a.sentence))
     };
     let Some(chosen) = ranked.iter().max_by(nearer) else {
-        return Ok((Strength::default(), None));
+        return Ok((Strength::default(), Vec::new()));
     };
     let whole = |candidate: &&Candidate| tokens(evidence.text(candidate.sentence)).len() >= FRAGMENT;
-    let nearest = ranked.iter().filter(whole).max_by(nearer).map(|candidate| candidate.sentence);
+    let mut nearest: Vec<&Candidate> = ranked.iter().filter(whole).collect();
+    nearest.sort_by(|a, b| nearer(b, a));
+    let nearest = nearest.into_iter().map(|candidate| candidate.sentence).collect();
     let around = &evidence.surroundings[evidence.sentences[chosen.sentence].passage];
     let coverage = |held: &BTreeSet<String>| {
         evidence.weights.coverage(asked.iter(), |stem| held.contains(stem)).unwrap_or(0.0)

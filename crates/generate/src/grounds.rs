@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use carrel_corpus::{Claim, Generator, Passage, Span, Support};
+use carrel_corpus::{Claim, Generator, Span, Support};
 
 use crate::Error;
 use crate::answerable::Strength;
@@ -18,8 +18,10 @@ pub struct Grounds {
     /// Probability of support of the best sentence.
     pub(crate) support: f32,
     pub(crate) look: SecondLook,
-    /// Whether the answer is a sentence of a document, since the model wrote none that is supported.
+    /// Whether the answer is a sentence of a document, since the model wrote none that is as well grounded.
     pub(crate) quoted: bool,
+    /// Whether the model wrote, with all passages before it, that it found no answer.
+    pub(crate) absent: bool,
 }
 
 /// What the model makes of an answer when it sees nothing but its evidence, by how much likelier it finds yes than no, in
@@ -35,6 +37,13 @@ pub(crate) struct SecondLook {
     pub asked: f32,
 }
 
+impl SecondLook {
+    /// Of two answers to one question, the one with more is likelier to answer it.
+    pub fn weight(&self) -> f32 {
+        ANSWERS * self.answers + RIGHT * self.right + ASKED * self.asked
+    }
+}
+
 /// What a model says of a text and a question that say nothing is what it is inclined to say of any (Zhao et al., "Calibrate
 /// Before Use", 2021).
 pub(crate) const NOTHING: &str = "N/A";
@@ -45,55 +54,78 @@ const MANNER: f32 = 0.5;
 /// Bytes of a passage on either side of the evidence.
 const AROUND: usize = 300;
 
-/// Looks again at the first sentence that is supported; `None` where none is.
-pub(crate) fn second_look(
-    question: &str,
-    claims: &[Claim],
-    passages: &[Passage],
-    generator: &dyn Generator,
-) -> Result<Option<SecondLook>, Error> {
-    let Some(claim) = claims.iter().find(|claim| claim.support == Support::Supported) else {
-        return Ok(None);
-    };
-    let Some((passage, citation)) = claim.citations.iter().find_map(|citation| {
-        Some((passages.iter().find(|passage| passage.chunk == citation.chunk)?, citation))
-    }) else {
-        return Ok(None);
-    };
-    let start = citation.span.start - passage.span.start;
-    let from = passage.text.floor_char_boundary(start.saturating_sub(AROUND));
-    let to = passage.text.ceil_char_boundary(start + citation.quote.len() + AROUND);
-    let name = [std::slice::from_ref(&passage.title), &passage.headings].concat().join(" > ");
-    let labels = labels(passage, start);
-    let around = match from > 0 {
-        true => format!("{name}\n{labels}{}", &passage.text[from..to]),
-        false => format!("{name}\n{}", &passage.text[from..to]),
-    };
-    let alone = format!("{name}\n{labels}{}", citation.quote);
-    let inclined = inclination(generator)?;
-    // Both about the same text, one after the other, so that it is read once.
-    let answers = says_answers(&around, question, generator)?;
-    let asked = |text: &str, answer: &str| asked_of(text, answer, question, generator);
-    let surprise = asked(&around, &claim.text)?.into_iter().zip(asked(NOTHING, NOTHING)?);
-    let right = YesNo::near_miss(&alone, question, &claim.text).log_odds(generator)?;
-    Ok(Some(SecondLook {
-        answers: answers - inclined.answers,
-        right: right - inclined.right,
-        asked: surprise.map(|(here, anyhow)| here - MANNER * anyhow).fold(0.0, f32::min),
-    }))
+/// Looks again at answers to one question, each beside nothing but its evidence.
+pub(crate) struct Judge<'a> {
+    question: &'a str,
+    evidence: &'a Evidence<'a>,
+    generator: &'a dyn Generator,
+    inclined: SecondLook,
+    /// How likely each token of the question is for one who reads nothing.
+    manner: Vec<f32>,
 }
 
-/// The first row of the table that the text at `start` stands in, as a line; empty where it stands in none, or is that row.
-fn labels(passage: &Passage, start: usize) -> String {
-    let line = passage.text[start..].split('\n').next().unwrap_or("");
-    if !is_row(line) {
+impl<'a> Judge<'a> {
+    pub fn new(
+        question: &'a str,
+        evidence: &'a Evidence<'a>,
+        generator: &'a dyn Generator,
+    ) -> Result<Self, Error> {
+        let inclined = inclination(generator)?;
+        let manner = asked_of(NOTHING, NOTHING, question, generator)?;
+        Ok(Judge { question, evidence, generator, inclined, manner })
+    }
+
+    /// Looks at the first sentence that is supported; `None` where none is.
+    pub fn look(&self, claims: &[Claim]) -> Result<Option<SecondLook>, Error> {
+        let Some(claim) = claims.iter().find(|claim| claim.support == Support::Supported) else {
+            return Ok(None);
+        };
+        let passages = self.evidence.passages;
+        let Some((number, citation)) = claim.citations.iter().find_map(|citation| {
+            Some((passages.iter().position(|passage| passage.chunk == citation.chunk)?, citation))
+        }) else {
+            return Ok(None);
+        };
+        let passage = &passages[number];
+        let start = citation.span.start - passage.span.start;
+        let from = passage.text.floor_char_boundary(start.saturating_sub(AROUND));
+        let to = passage.text.ceil_char_boundary(start + citation.quote.len() + AROUND);
+        let name = [std::slice::from_ref(&passage.title), &passage.headings].concat().join(" > ");
+        let labels = labels(self.evidence, number, start);
+        let around = match from > 0 {
+            true => format!("{name}\n{labels}{}", &passage.text[from..to]),
+            false => format!("{name}\n{}", &passage.text[from..to]),
+        };
+        let alone = format!("{name}\n{labels}{}", citation.quote);
+        // Both about the same text, one after the other, so that it is read once.
+        let answers = says_answers(&around, self.question, self.generator)?;
+        let asked = asked_of(&around, &claim.text, self.question, self.generator)?;
+        let right = YesNo::near_miss(&alone, self.question, &claim.text).log_odds(self.generator)?;
+        let surprise = asked.into_iter().zip(&self.manner).map(|(here, anyhow)| here - MANNER * anyhow);
+        Ok(Some(SecondLook {
+            answers: answers - self.inclined.answers,
+            right: right - self.inclined.right,
+            asked: surprise.fold(0.0, f32::min),
+        }))
+    }
+}
+
+/// What the table that a sentence stands in says that its cells are, as a line; empty where it stands in none, or is that row.
+fn labels(evidence: &Evidence, passage: usize, start: usize) -> String {
+    let mut own = evidence.surroundings[passage].sentences.clone();
+    let first = own.start;
+    let Some(sentence) = own.find(|&sentence| evidence.sentences[sentence].range.start == start) else {
         return String::new();
-    }
-    let above = passage.text[..start].rsplit('\n').skip(1).take_while(|line| is_row(line)).last();
-    match above.or(Some(passage.context.trim()).filter(|context| !context.is_empty())) {
-        Some(labels) => format!("{labels}\n"),
-        None => String::new(),
-    }
+    };
+    let context = evidence.passages[passage].context.trim();
+    // The first row of a table that began in another passage is none of names.
+    let header = evidence.sentences[sentence].header.filter(|&header| header > first || context.is_empty());
+    let labels = match header {
+        Some(header) => evidence.text(header),
+        None if is_row(evidence.text(sentence)) => context,
+        None => "",
+    };
+    if labels.is_empty() { String::new() } else { format!("{labels}\n") }
 }
 
 fn says_answers(text: &str, question: &str, generator: &dyn Generator) -> Result<f32, Error> {
@@ -125,27 +157,43 @@ pub(crate) fn quotation(evidence: &Evidence, sentence: usize) -> Claim {
     Claim { span, text, support: Support::Supported, citations: vec![citation] }
 }
 
-// Fitted by `tests/scripts/calibrate_refusal.py` with Qwen2.5-Coder-1.5B to 200 questions of squad2 and clapnq. Of those without
-// an answer 0.52 and 0.64 are refused, of the others 0.08 and 0.15.
+// Fitted by `tests/scripts/calibrate_refusal.py` with Qwen2.5-Coder-1.5B to 200 questions of squad2 and clapnq, the last two
+// and the bar to 125 of them once sentences of the documents were weighed too. Of the 63 of those without an answer 0.55
+// (squad2) and 0.78 (clapnq) are refused, of the others 0.06 and 0.13.
 const SIMILARITY: f32 = 4.1;
 const ANSWERS: f32 = 0.63;
 const RIGHT: f32 = 0.45;
 const ASKED: f32 = 0.155;
+const ABSENT: f32 = -1.5;
 /// An answer whose grounds weigh less is refused.
-const BAR: f32 = 2.25;
+const BAR: f32 = 2.55;
+/// Where an answer's grounds weigh as much, it is right nearly always.
+const SURE: f32 = 4.0;
+/// How much better grounded a sentence of the documents must be than what the model wrote, which says what was asked.
+pub(crate) const AHEAD: f32 = 0.5;
 
 impl Grounds {
     /// Whether they carry an answer.
     pub(crate) fn suffice(&self) -> bool {
-        let SecondLook { answers, right, asked } = self.look;
-        SIMILARITY * self.strength.similarity + ANSWERS * answers + RIGHT * right + ASKED * asked >= BAR
+        self.weight() >= BAR
+    }
+
+    /// Whether no other sentence needs to be looked at.
+    pub(crate) fn are_sure(&self) -> bool {
+        self.weight() >= SURE
+    }
+
+    fn weight(&self) -> f32 {
+        let absent = if self.absent { ABSENT } else { 0.0 };
+        SIMILARITY * self.strength.similarity + self.look.weight() + absent
     }
 
     /// All of them, as the script reads them.
-    pub fn row(&self) -> [f32; 14] {
-        let quoted = f32::from(u8::from(self.quoted));
+    pub fn row(&self) -> [f32; 15] {
+        let [quoted, absent] = [self.quoted, self.absent].map(|so| f32::from(u8::from(so)));
         let [a, b, c, d, e, f, g, h, i] = self.strength.row();
-        [a, b, c, d, e, f, g, h, i, self.support, self.look.answers, self.look.right, self.look.asked, quoted]
+        let SecondLook { answers, right, asked } = self.look;
+        [a, b, c, d, e, f, g, h, i, self.support, answers, right, asked, quoted, absent]
     }
 }
 
@@ -153,20 +201,26 @@ impl Grounds {
 mod tests {
     use super::*;
     use crate::seams::passage;
+    use carrel_corpus::Passage;
 
     #[test]
     fn a_row_is_read_with_the_names_of_its_columns() {
         let text = "Hotels.\n\n| hotel | capacity |\n|---|---|\n| Alba | 120 |\n| Birch | 80 |\n\nThe end.";
-        let table = passage(1, "hotels.md", 0, text);
+        let tables = [passage(1, "hotels.md", 0, text)];
+        let table = Evidence::new(&tables);
         let at = |words: &str| text.find(words).unwrap();
-        assert_eq!(labels(&table, at("| Birch")), "| hotel | capacity |\n");
+        assert_eq!(labels(&table, 0, at("| Birch")), "| hotel | capacity |\n");
         for elsewhere in ["| hotel", "Hotels", "The end"] {
-            assert_eq!(labels(&table, at(elsewhere)), "", "{elsewhere}");
+            assert_eq!(labels(&table, 0, at(elsewhere)), "", "{elsewhere}");
         }
-        let continued = Passage {
+        let continued = [Passage {
             context: "| hotel | capacity |".to_owned(),
-            ..passage(1, "hotels.md", 0, "| Birch | 80 |")
-        };
-        assert_eq!(labels(&continued, 0), "| hotel | capacity |\n");
+            ..passage(1, "hotels.md", 0, "| Birch | 80 |\n| Cedar | 60 |")
+        }];
+        let continued = Evidence::new(&continued);
+        for row in ["| Birch", "| Cedar"] {
+            let start = continued.passages[0].text.find(row).unwrap();
+            assert_eq!(labels(&continued, 0, start), "| hotel | capacity |\n", "{row}");
+        }
     }
 }

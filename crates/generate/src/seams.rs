@@ -18,17 +18,24 @@ pub(crate) struct Script {
     pub asked: Mutex<Vec<Prompt>>,
     /// How much likelier than by its length it finds a yes, in nats.
     yes: f32,
+    /// What it has the other opinion of.
+    doubted: Option<&'static str>,
 }
 
 impl Script {
     pub fn of(replies: &[&str]) -> Script {
         let replies = replies.iter().rev().map(|reply| (*reply).to_owned()).collect();
-        Script { replies: Mutex::new(replies), asked: Mutex::default(), yes: 0.0 }
+        Script { replies: Mutex::new(replies), asked: Mutex::default(), yes: 0.0, doubted: None }
     }
 
     /// One that is asked for its opinion and has this one.
     pub fn finding(self, right: bool) -> Script {
         Script { yes: if right { 5.0 } else { -5.0 }, ..self }
+    }
+
+    /// With the other opinion of what holds these words.
+    pub fn but_not(self, words: &'static str) -> Script {
+        Script { doubted: Some(words), ..self }
     }
 }
 
@@ -73,8 +80,13 @@ impl Generator for Script {
     }
 
     fn score(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, SeamError> {
-        let asked = prompt.messages.last().is_some_and(|message| !message.content.contains(NOTHING));
-        let found = if asked && continuation == "Yes" { self.yes } else { 0.0 };
+        let holds =
+            |words: &str| prompt.messages.last().is_some_and(|message| message.content.contains(words));
+        let found = match !holds(NOTHING) && continuation == "Yes" {
+            true if self.doubted.is_some_and(holds) => -self.yes,
+            true => self.yes,
+            false => 0.0,
+        };
         Ok(vec![found - continuation.len() as f32])
     }
 }
