@@ -16,6 +16,7 @@ use crate::notes::notes;
 use crate::pack::{Packed, pack};
 use crate::polar::{self, is_polar, without_false_yes};
 use crate::prompt;
+use crate::setting::parts;
 use crate::stream::{Finished, Reply, is_absent};
 use crate::{AnswerConfig, Error, Turn};
 
@@ -102,10 +103,12 @@ pub fn answer(
     }
     let mut evidence = Evidence::new(&packed.passages);
     let (mut strength, nearest) = answerable::strength(request.asked, &mut evidence, embedder)?;
-    if request.asked != request.question {
-        // A title page is near to the name of its document.
-        let whole = answerable::strength(request.question, &mut evidence, embedder)?.0;
-        strength.similarity = strength.similarity.max(whole.similarity);
+    // A title page is near to the name of its document, and a sentence to one of two questions.
+    for other in parts(request.asked).into_iter().chain([request.question]) {
+        if other != request.asked {
+            let other = answerable::strength(other, &mut evidence, embedder)?.0;
+            strength.similarity = strength.similarity.max(other.similarity);
+        }
     }
     stats.grounds.strength = strength;
     if answerable::probability(&stats.grounds.strength) < config.refuse_below {
@@ -191,8 +194,10 @@ fn weigh(
 ) -> Result<bool, Error> {
     let mut best = judge.look(claims)?;
     grounds.look = best.unwrap_or_default();
-    if best.is_some() && grounds.are_sure() {
-        return Ok(true);
+    // One sentence cannot say what several do.
+    let supported = claims.iter().filter(|claim| claim.support == Support::Supported).count();
+    if supported > 1 || (supported == 1 && grounds.are_sure()) {
+        return Ok(best.is_some());
     }
     for quoted in near {
         // A reader who leaves keeps what there is.
@@ -533,6 +538,14 @@ mod tests {
             )]
         );
         assert!(answer.notes.iter().any(|note| note == QUOTED), "{:?}", answer.notes);
+    }
+
+    #[test]
+    fn one_sentence_does_not_take_the_place_of_several() {
+        let reply = "Bicycles are kept in the cellar. The rent is due on March 1, 2024.";
+        let script = Script::of(&[reply]).finding(true).but_not("Bicycles");
+        let (answer, _, _) = ask_one(script, "When is the rent due?", &folder());
+        assert!(answer.notes.iter().all(|note| note != QUOTED), "{answer:?}");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::Error;
 use crate::answerable::Strength;
 use crate::evidence::{Evidence, is_row};
 use crate::prompt::{YesNo, asked_of};
+use crate::setting::parts;
+use crate::words::content_stems;
 
 /// What speaks for an answer once it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -56,12 +58,11 @@ const AROUND: usize = 300;
 
 /// Looks again at answers to one question, each beside nothing but its evidence.
 pub(crate) struct Judge<'a> {
-    question: &'a str,
+    /// What is asked, where it is several questions each of them, with how likely each token is for one who reads nothing.
+    asked: Vec<(&'a str, Vec<f32>)>,
     evidence: &'a Evidence<'a>,
     generator: &'a dyn Generator,
     inclined: SecondLook,
-    /// How likely each token of the question is for one who reads nothing.
-    manner: Vec<f32>,
 }
 
 impl<'a> Judge<'a> {
@@ -71,8 +72,11 @@ impl<'a> Judge<'a> {
         generator: &'a dyn Generator,
     ) -> Result<Self, Error> {
         let inclined = inclination(generator)?;
-        let manner = asked_of(NOTHING, NOTHING, question, generator)?;
-        Ok(Judge { question, evidence, generator, inclined, manner })
+        let mut asked = Vec::new();
+        for part in parts(question) {
+            asked.push((part, asked_of(NOTHING, NOTHING, part, generator)?));
+        }
+        Ok(Judge { asked, evidence, generator, inclined })
     }
 
     /// Looks at the first sentence that is supported; `None` where none is.
@@ -97,16 +101,30 @@ impl<'a> Judge<'a> {
             false => format!("{name}\n{}", &passage.text[from..to]),
         };
         let alone = format!("{name}\n{labels}{}", citation.quote);
+        let Some((question, manner)) = self.answered(&format!("{} {}", claim.text, citation.quote)) else {
+            return Ok(None);
+        };
         // Both about the same text, one after the other, so that it is read once.
-        let answers = says_answers(&around, self.question, self.generator)?;
-        let asked = asked_of(&around, &claim.text, self.question, self.generator)?;
-        let right = YesNo::near_miss(&alone, self.question, &claim.text).log_odds(self.generator)?;
-        let surprise = asked.into_iter().zip(&self.manner).map(|(here, anyhow)| here - MANNER * anyhow);
+        let answers = says_answers(&around, question, self.generator)?;
+        let asked = asked_of(&around, &claim.text, question, self.generator)?;
+        let right = YesNo::near_miss(&alone, question, &claim.text).log_odds(self.generator)?;
+        let surprise = asked.into_iter().zip(manner).map(|(here, anyhow)| here - MANNER * anyhow);
         Ok(Some(SecondLook {
             answers: answers - self.inclined.answers,
             right: right - self.inclined.right,
             asked: surprise.fold(0.0, f32::min),
         }))
+    }
+
+    /// Of several questions, the one that has most words in common with an answer.
+    fn answered(&self, answer: &str) -> Option<&(&'a str, Vec<f32>)> {
+        if self.asked.len() < 2 {
+            return self.asked.first();
+        }
+        let said = content_stems(answer);
+        let common = |asked: &str| content_stems(asked).intersection(&said).count();
+        // Of those alike the first: the last of the greatest is found.
+        self.asked.iter().rev().max_by_key(|(asked, _)| common(asked))
     }
 }
 

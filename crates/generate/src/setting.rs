@@ -1,6 +1,6 @@
 //! What a question says of itself: which document it is about (`Under the lease with Anna Holm, may I keep a dog?`), that it
 //! asks, where it only names a thing (`The date of the lease`) or orders it (`Find the rent`), and how it wants to be answered
-//! (`If there are several, give all`).
+//! (`If there are several, give all`). Or that it is several (`Who is the landlord and when does the lease end?`).
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -124,6 +124,32 @@ pub fn without_manner(question: &str) -> &str {
     kept.map_or(question, |kept| &question[..parts[kept].end])
 }
 
+/// Where a further question begins.
+static FURTHER: LazyLock<Regex> = LazyLock::new(|| {
+    literal(
+        r"(?i)(?:\?\s+(?:and\s+|und\s+|y\s+|et\s+)?|,?\s+(?:and|und|y|et)\s+)(?P<next>(?:who|whom|whose|what|which|when|where|why|how|wer|wem|was|welche[rns]?|wann|wo|warum|wie|qué|quién|cuándo|cuál|dónde|cómo|qui|quel(?:le)?s?|quand|où|comment)\b)",
+    )
+});
+
+/// Words of a question that can be answered by itself: `When does it end`, but not the `when` of `who did what and when`.
+const LEAST_WORDS: usize = 3;
+
+/// The questions that are put as one; a single one as it is.
+pub(crate) fn parts(question: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for further in FURTHER.captures_iter(question) {
+        let (Some(end), Some(next)) = (further.get(0), further.name("next")) else { continue };
+        parts.push(question[from..end.start()].trim());
+        from = next.start();
+    }
+    parts.push(question[from..].trim());
+    match parts.iter().all(|part| part.split_whitespace().count() >= LEAST_WORDS) {
+        true => parts,
+        false => vec![question],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +195,21 @@ mod tests {
             ("List the rents of all units.", ""),
         ] {
             assert_eq!(without_manner(question), if asked.is_empty() { question } else { asked });
+        }
+    }
+
+    #[test]
+    fn questions_that_are_put_as_one_are_told_apart() {
+        for (question, expected) in [
+            (
+                "Who is the landlord and when does the lease end?",
+                &["Who is the landlord", "when does the lease end?"][..],
+            ),
+            ("What is the rent? How high is the deposit?", &["What is the rent", "How high is the deposit?"]),
+            ("Who paid what and when?", &["Who paid what and when?"]),
+            ("Who are the landlord and the tenant?", &["Who are the landlord and the tenant?"]),
+        ] {
+            assert_eq!(parts(question), expected);
         }
     }
 

@@ -126,9 +126,11 @@ fn text_of(data: &str) -> String {
     value["text"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Prints an answer sentence by sentence, each with its citations; the sentence being written is shown on stderr.
+/// Prints an answer with its citations: to a terminal sentence by sentence, while the one being written is shown on stderr; to
+/// a file or a pipe once it stands, since what is written may be withdrawn.
 struct Page {
     json: bool,
+    streams: bool,
     terminal: bool,
     meter: Meter,
     /// What the model has written so far.
@@ -141,6 +143,7 @@ impl Page {
     fn new(json: bool) -> Page {
         Page {
             json,
+            streams: !json && std::io::stdout().is_terminal(),
             terminal: std::io::stderr().is_terminal(),
             meter: Meter::new(),
             written: String::new(),
@@ -174,7 +177,7 @@ impl Page {
     fn claim(&mut self, claim: &wire::Claim) {
         let [start, end] = claim.span;
         let streamed = self.written.get(start..end) == Some(claim.text.as_str());
-        if self.json || !streamed || start < self.printed {
+        if !self.streams || !streamed || start < self.printed {
             return;
         }
         self.meter.clear();
@@ -206,7 +209,7 @@ impl Page {
         let same = answer.answer.get(..self.printed) == self.written.get(..self.printed);
         let mut at = if same { self.printed } else { 0 };
         if !same {
-            writeln!(out)?;
+            writeln!(out, "\n\nOn a second look this does not stand. Instead:\n")?;
         }
         for claim in &answer.claims {
             let [start, end] = claim.span;
