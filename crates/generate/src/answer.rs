@@ -10,7 +10,7 @@ use crate::align::Aligner;
 use crate::answerable;
 use crate::conversation::changes_topic;
 use crate::evidence::Evidence;
-use crate::grounds::{AHEAD, Grounds, Judge, quotation};
+use crate::grounds::{Grounds, Judge, quotation};
 use crate::language::{refusal, says_absent};
 use crate::notes::notes;
 use crate::pack::{Packed, pack};
@@ -159,7 +159,8 @@ pub fn answer(
         let near = nearest.into_iter().take(if polar { 0 } else { QUOTATIONS });
         let mut near = near.map(|sentence| quotation(&evidence, sentence));
         let grounds = &mut stats.grounds;
-        stands = weigh(&judge, &mut claims, &mut near, grounds, sink)? && grounds.suffice();
+        let mut go_on = || sink(Event::Delta(""));
+        stands = judge.choose(&mut claims, &mut near, grounds, &mut go_on)? && grounds.suffice();
         if grounds.quoted {
             text = claims.iter().map(|claim| claim.text.as_str()).collect();
         }
@@ -181,37 +182,6 @@ pub fn answer(
     let coverage = request.coverage.clone();
     let answer = Answer { text, claims, passages: packed.passages, refused: false, notes, coverage };
     Ok((answer, stats))
-}
-
-/// Puts in the place of `claims` a sentence of the documents that is better grounded, where what the model wrote leaves room for
-/// doubt. False where nothing is supported.
-fn weigh(
-    judge: &Judge,
-    claims: &mut Vec<Claim>,
-    near: &mut dyn Iterator<Item = Claim>,
-    grounds: &mut Grounds,
-    sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
-) -> Result<bool, Error> {
-    let mut best = judge.look(claims)?;
-    grounds.look = best.unwrap_or_default();
-    // One sentence cannot say what several do.
-    let supported = claims.iter().filter(|claim| claim.support == Support::Supported).count();
-    if supported > 1 || (supported == 1 && grounds.are_sure()) {
-        return Ok(best.is_some());
-    }
-    for quoted in near {
-        // A reader who leaves keeps what there is.
-        if sink(Event::Delta("")).is_break() {
-            break;
-        }
-        let quoted = vec![quoted];
-        let Some(other) = judge.look(&quoted)? else { continue };
-        let ahead = if grounds.quoted { 0.0 } else { AHEAD };
-        if best.is_none_or(|best| other.weight() > best.weight() + ahead) {
-            (*claims, best, grounds.look, grounds.quoted) = (quoted, Some(other), other, true);
-        }
-    }
-    Ok(best.is_some())
 }
 
 /// The answer to a yes-or-no question where one sentence gives it; `None` leaves it to the model to write one.

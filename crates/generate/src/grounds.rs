@@ -1,6 +1,7 @@
 //! What speaks for an answer once it is written, and whether that carries it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
 use carrel_corpus::{Claim, Generator, Span, Support};
@@ -41,7 +42,7 @@ pub(crate) struct SecondLook {
 
 impl SecondLook {
     /// Of two answers to one question, the one with more is likelier to answer it.
-    pub fn weight(&self) -> f32 {
+    fn weight(&self) -> f32 {
         ANSWERS * self.answers + RIGHT * self.right + ASKED * self.asked
     }
 }
@@ -80,7 +81,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Looks at the first sentence that is supported; `None` where none is.
-    pub fn look(&self, claims: &[Claim]) -> Result<Option<SecondLook>, Error> {
+    fn look(&self, claims: &[Claim]) -> Result<Option<SecondLook>, Error> {
         let Some(claim) = claims.iter().find(|claim| claim.support == Support::Supported) else {
             return Ok(None);
         };
@@ -114,6 +115,37 @@ impl<'a> Judge<'a> {
             right: right - self.inclined.right,
             asked: surprise.fold(0.0, f32::min),
         }))
+    }
+
+    /// Puts in the place of `claims` a sentence of the documents that is better grounded, where what the model wrote leaves room
+    /// for doubt. False where nothing is supported.
+    pub fn choose(
+        &self,
+        claims: &mut Vec<Claim>,
+        near: &mut dyn Iterator<Item = Claim>,
+        grounds: &mut Grounds,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<bool, Error> {
+        let mut best = self.look(claims)?;
+        grounds.look = best.unwrap_or_default();
+        // One sentence cannot say what several do.
+        let supported = claims.iter().filter(|claim| claim.support == Support::Supported).count();
+        if supported > 1 || (supported == 1 && grounds.are_sure()) {
+            return Ok(best.is_some());
+        }
+        for quoted in near {
+            // A reader who leaves keeps what there is.
+            if go_on().is_break() {
+                break;
+            }
+            let quoted = vec![quoted];
+            let Some(other) = self.look(&quoted)? else { continue };
+            let ahead = if grounds.quoted { 0.0 } else { AHEAD };
+            if best.is_none_or(|best| other.weight() > best.weight() + ahead) {
+                (*claims, best, grounds.look, grounds.quoted) = (quoted, Some(other), other, true);
+            }
+        }
+        Ok(best.is_some())
     }
 
     /// Of several questions, the one that has most words in common with an answer.
@@ -188,7 +220,7 @@ const BAR: f32 = 2.55;
 /// Where an answer's grounds weigh as much, it is right nearly always.
 const SURE: f32 = 4.0;
 /// How much better grounded a sentence of the documents must be than what the model wrote, which says what was asked.
-pub(crate) const AHEAD: f32 = 0.5;
+const AHEAD: f32 = 0.5;
 
 impl Grounds {
     /// Whether they carry an answer.
@@ -197,7 +229,7 @@ impl Grounds {
     }
 
     /// Whether no other sentence needs to be looked at.
-    pub(crate) fn are_sure(&self) -> bool {
+    fn are_sure(&self) -> bool {
         self.weight() >= SURE
     }
 
