@@ -377,17 +377,14 @@ impl Library {
     /// What a question asks, without how it wants to be answered, and a filter for the documents that it names by their parties
     /// or their subject. The words of the name would lead to the places that repeat it, and the rest to other documents.
     pub fn meant<'q>(&self, question: &'q str, filter: &Filter) -> Result<(Cow<'q, str>, Filter), Error> {
+        let question = carrel_generate::without_manner(question);
         if let Some(setting) = carrel_generate::setting(question) {
             let documents = self.index.meant(setting.document, filter)?;
             if !documents.is_empty() {
-                let asked = match setting.asked {
-                    Cow::Borrowed(asked) => carrel_generate::without_manner(asked).into(),
-                    Cow::Owned(asked) => carrel_generate::without_manner(&asked).to_owned().into(),
-                };
-                return Ok((asked, Filter { documents, ..filter.clone() }));
+                return Ok((setting.asked, Filter { documents, ..filter.clone() }));
             }
         }
-        Ok((carrel_generate::without_manner(question).into(), filter.clone()))
+        Ok((question.into(), filter.clone()))
     }
 
     fn only_searched(&self, documents: &[DocumentId]) -> Result<String, Error> {

@@ -58,29 +58,24 @@ pub fn setting(question: &str) -> Option<Setting<'_>> {
 
 /// A thing that is named, with no verb of its own: `the date when the lease begins`, but not `the rent for May was paid`.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    literal(
+    pattern(
         r"(?i)^the\s+(?:[\w'-]+\s+){1,4}?(?:(?:of|on|at|for|from|under|between|by|to)\s(?P<of>[^.?!]*)|(?:when|where)\s[^.?!]*)$",
     )
 });
 
 /// A thing that is ordered: `find the rent of Unit 7`.
 static ORDERED: LazyLock<Regex> = LazyLock::new(|| {
-    literal(
+    pattern(
         r"(?i)^(?:please\s+)?(?:find|give|tell|show|state|name|identify|extract|get|look\s+up|determine|provide|return)\s+(?:me\s+|us\s+)?(?P<thing>the\s+[^?!]+?)[.?!]*$",
     )
 });
 
 /// A sentence that says how to answer: `If multiple, record all values.`, `Answer in one sentence.`
 static MANNER: LazyLock<Regex> = LazyLock::new(|| {
-    literal(
-        r"(?i)^(?:if\s+(?:there\s+(?:is|are)\s+)?(?:multiple|several|many|none|unknown|more\s+than\s+one|not\s+(?:found|known|stated))\b|(?:please\s+)?(?:answer|reply|respond|list|record|give|write|keep|use|format|include|quote|cite|return|be|explain)\b)[^?]*$",
+    pattern(
+        r"(?i)^(?:if\s+(?:there\s+(?:is|are)\s+)?(?:multiple|several|many|none|unknown|more\s+than\s+one|not\s+(?:found|known|stated))\b|(?:please\s+)?(?:answer|reply|respond|keep|format|be)\b)[^?]*$",
     )
 });
-
-fn literal(source: &str) -> Regex {
-    // The sources are the literals above.
-    Regex::new(source).unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// What makes a statement of a thing.
 const VERBS: &str = "is are was were has have had does did can could may might must shall should will would";
@@ -120,14 +115,23 @@ fn is_plural(thing: &str) -> bool {
 /// are for the model that writes, not for search or for judging what was written.
 pub fn without_manner(question: &str) -> &str {
     let parts = sentences(question, Wrapping::Lines);
-    let kept = parts.iter().rposition(|part| !MANNER.is_match(&question[part.clone()]));
-    kept.map_or(question, |kept| &question[..parts[kept].end])
+    let Some(kept) = parts.iter().rposition(|part| !MANNER.is_match(&question[part.clone()])) else {
+        return question;
+    };
+    let last = &question[parts[kept].clone()];
+    if last.ends_with('?') || wanted(last).is_some() { &question[..parts[kept].end] } else { question }
 }
 
 /// Where a further question begins.
 static FURTHER: LazyLock<Regex> = LazyLock::new(|| {
-    literal(
-        r"(?i)(?:\?\s+(?:and\s+|und\s+|y\s+|et\s+)?|,?\s+(?:and|und|y|et)\s+)(?P<next>(?:who|whom|whose|what|which|when|where|why|how|wer|wem|was|welche[rns]?|wann|wo|warum|wie|qué|quién|cuándo|cuál|dónde|cómo|qui|quel(?:le)?s?|quand|où|comment)\b)",
+    pattern(
+        r"(?i)(?:\?\s+(?:and\s+|und\s+|y\s+|et\s+)?|,?\s+(?:and|und|y|et)\s+)(?P<next>(?:who|whom|whose|what|which|when|where|why|how|wer|wem|welche[rns]?|wann|wo|warum|wie|qué|quién|cuándo|cuál|dónde|cómo|qui|quel(?:le)?s?|quand|où)\b)",
+    )
+});
+/// What makes a question of what stands before a further one: `the lease between Holm and which company` is one.
+static ASKS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:who|whom|whose|what|which|when|where|why|how|wer|wem|was|welche[rns]?|wann|wo|warum|wie|qué|quién|cuándo|cuál|dónde|cómo|qui|quel(?:le)?s?|quand|où)\b",
     )
 });
 
@@ -144,7 +148,7 @@ pub(crate) fn parts(question: &str) -> Vec<&str> {
         from = next.start();
     }
     parts.push(question[from..].trim());
-    match parts.iter().all(|part| part.split_whitespace().count() >= LEAST_WORDS) {
+    match parts.iter().all(|part| part.split_whitespace().count() >= LEAST_WORDS && ASKS.is_match(part)) {
         true => parts,
         false => vec![question],
     }
@@ -189,6 +193,9 @@ mod tests {
         for (question, asked) in [
             ("What is the rent? Answer in one sentence.", "What is the rent?"),
             ("Who signed? If there are several, name all. Be brief.", "Who signed?"),
+            ("Find the rent of Unit 7. Answer in one sentence.", "Find the rent of Unit 7."),
+            ("Consider the lease of Unit 7. Keep the rent in mind.", ""),
+            ("Who signed the lease? Quote the clause on termination.", ""),
             ("What is the rent? If there is a discount, how high is it?", ""),
             ("The tenant gave notice. When does the lease end?", ""),
             ("What is the rent? The lease began in May.", ""),
@@ -207,6 +214,14 @@ mod tests {
             ),
             ("What is the rent? How high is the deposit?", &["What is the rent", "How high is the deposit?"]),
             ("Who paid what and when?", &["Who paid what and when?"]),
+            (
+                "The lease between Anna Holm and which company has ended?",
+                &["The lease between Anna Holm and which company has ended?"],
+            ),
+            (
+                "Which firm was founded in 1984 and was sold in 1990?",
+                &["Which firm was founded in 1984 and was sold in 1990?"],
+            ),
             ("Who are the landlord and the tenant?", &["Who are the landlord and the tenant?"]),
         ] {
             assert_eq!(parts(question), expected);
