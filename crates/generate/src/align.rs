@@ -280,19 +280,22 @@ impl<'a> Aligner<'a> {
     /// begins with: it says the same of something else.
     fn of_another(&self, claim: &Claim, indices: &[usize]) -> bool {
         let Some(leads) = &claim.leads else { return false };
-        let carried = |index: usize| {
-            let held = |stem: &str| self.evidence.sentences[index].stems.contains(stem);
-            self.evidence.weights.coverage(claim.new.iter(), held).unwrap_or(0.0)
-        };
-        let Some(&most) = indices.iter().max_by(|a, b| carried(**a).total_cmp(&carried(**b))) else {
-            return false;
-        };
+        let Some(most) = self.carrier(claim, indices) else { return false };
         let sentence = &self.evidence.sentences[most];
         let header = &self.evidence.surroundings[sentence.passage].header;
         let other = subject(self.evidence.text(most), |stem| self.evidence.named.contains(stem));
         !sentence.stems.contains(leads)
             && !header.contains(leads)
             && other.is_some_and(|other| !claim.stems.contains(&other))
+    }
+
+    /// The sentence that carries most of the claim.
+    fn carrier(&self, claim: &Claim, indices: &[usize]) -> Option<usize> {
+        let carried = |index: usize| {
+            let held = |stem: &str| self.evidence.sentences[index].stems.contains(stem);
+            self.evidence.weights.coverage(claim.new.iter(), held).unwrap_or(0.0)
+        };
+        indices.iter().copied().max_by(|&a, &b| carried(a).total_cmp(&carried(b)))
     }
 
     fn features(&self, claim: &Claim, stretches: &[Stretch]) -> Features {
@@ -313,9 +316,18 @@ impl<'a> Aligner<'a> {
             .filter_map(|&index| self.evidence.vector(index))
             .map(|vector| dot(vector, &claim.vector))
             .fold(0.0, f32::max);
+        // A page says once when what it tells of was, unless the sentence has another date of its own.
+        let single = claim.facts.iter().filter(|found| is_date(&found.fact)).count() == 1;
+        let carrier = self.carrier(claim, &indices).filter(|_| single);
+        let dated_otherwise = |date: &Found| {
+            let other = |own: &Found| is_date(&own.fact) && !stated(&own.fact, std::slice::from_ref(date));
+            let own = carrier.map_or(&[][..], |carrier| &self.evidence.sentences[carrier].facts);
+            !stated(&date.fact, own) && own.iter().any(other)
+        };
         let stated_here = |found: &Found| {
-            indices.iter().any(|index| stated(&found.fact, &all(index).facts))
-                || around.iter().any(|near| is_date(&found.fact) && stated(&found.fact, &near.facts))
+            let anywhere = is_date(&found.fact) && around.iter().any(|near| stated(&found.fact, &near.facts));
+            let here = indices.iter().any(|index| stated(&found.fact, &all(index).facts));
+            (here || anywhere) && !(is_date(&found.fact) && dated_otherwise(found))
         };
         let name_here = |stem: &String| around.iter().any(|near| near.all.contains(stem));
         Features {
@@ -473,6 +485,18 @@ fn says_nothing(sentence: &str) -> bool {
 mod tests {
     use super::*;
     use crate::seams::{Counting, passage};
+
+    #[test]
+    fn a_date_of_another_sentence_is_not_that_of_one_with_its_own() {
+        let lease = "This lease is made on 1 March 2021. The term is ten years from 1 April 2021. \
+                     The rent for the year 2021 is due on 1 May. The keys of the mill were handed over.";
+        let passages = [passage(1, "lease.txt", 0, lease)];
+        let support = |claim: &str| Aligner::new(&passages, "", &Counting).check(claim, &[]).unwrap().support;
+        assert_eq!(support("The term of ten years is from 1 March 2021."), Support::Unsupported);
+        assert_eq!(support("The term of ten years is from 1 April 2021."), Support::Supported);
+        assert_eq!(support("The rent for the year is due on 1 May 2021."), Support::Supported);
+        assert_eq!(support("The keys of the mill were handed over on 1 April 2021."), Support::Supported);
+    }
 
     #[test]
     fn a_question_that_is_only_said_back_is_not_supported_by_something_like_it() {

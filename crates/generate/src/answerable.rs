@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use carrel_corpus::{Embedder, Passage};
+use regex::Regex;
 
 use crate::Error;
 use crate::align::FRAGMENT;
 use crate::evidence::{Evidence, denied};
-use crate::facts::{Fact, facts, names, stated};
+use crate::facts::{Fact, Unit, facts, names, stated};
 use crate::support::logistic;
+use crate::tasks::pattern;
 use crate::text::{ANTONYMS, dot, tokens};
 use crate::words::content_stems;
 
@@ -61,7 +64,8 @@ pub(crate) fn probability(strength: &Strength) -> f32 {
     logistic(BIAS + strength.row().iter().zip(FACTORS).map(|(feature, factor)| feature * factor).sum::<f32>())
 }
 
-/// The strength, and the whole sentences that are nearest to the question, nearest first.
+/// The strength, and the whole sentences that are nearest to the question, nearest first; of a question for a date, a number
+/// or a person the nearest one, and then those that hold one.
 pub(crate) fn strength(
     question: &str,
     evidence: &mut Evidence,
@@ -86,6 +90,11 @@ pub(crate) fn strength(
     let whole = |candidate: &&Candidate| tokens(evidence.text(candidate.sentence)).len() >= FRAGMENT;
     let mut nearest: Vec<&Candidate> = ranked.iter().filter(whole).collect();
     nearest.sort_by(|a, b| nearer(b, a));
+    // Behind the nearest, those that hold what is asked for come first.
+    let kind = Kind::asked(question);
+    if let (Some(kind), Some((_, others))) = (kind, nearest.split_first_mut()) {
+        others.sort_by_key(|other| !kind.is_in(other.sentence..other.sentence + 1, question, evidence));
+    }
     let nearest = nearest.into_iter().map(|candidate| candidate.sentence).collect();
     let around = &evidence.surroundings[evidence.sentences[chosen.sentence].passage];
     let coverage = |held: &BTreeSet<String>| {
@@ -104,7 +113,9 @@ pub(crate) fn strength(
         missing: missing(question, evidence, 0..evidence.sentences.len()),
         far: missing(question, evidence, chosen.window.clone()),
         heaviest: heaviest(&asked, evidence, &around.all),
-        untyped: f32::from(u8::from(untyped(question, &asked, evidence, chosen.window.clone()))),
+        untyped: f32::from(u8::from(
+            kind.is_some_and(|kind| !kind.is_in(chosen.window.clone(), question, evidence)),
+        )),
         opposed: f32::from(u8::from(opposed(question, &asked, evidence, chosen.window.clone()))),
     };
     Ok((strength, nearest))
@@ -168,35 +179,67 @@ fn heaviest(asked: &BTreeSet<String>, evidence: &Evidence, held: &BTreeSet<Strin
     if most > 0.0 { absent / most } else { 0.0 }
 }
 
-/// Whether the question asks for a kind of thing that the sentences do not hold.
-fn untyped(question: &str, asked: &BTreeSet<String>, evidence: &Evidence, sentences: Range<usize>) -> bool {
-    let lower = question.to_lowercase();
-    let given = facts(question);
-    let held = &evidence.sentences[sentences.clone()];
-    let new_fact = |wanted: fn(&Fact) -> bool| {
-        held.iter().flat_map(|s| &s.facts).any(|found| wanted(&found.fact) && !given.contains(found))
-    };
-    if ["how many", "how much", "what percent", "wie viele", "wieviel", "cuánt", "combien"]
-        .iter()
-        .any(|w| lower.contains(w))
-    {
-        return !new_fact(|fact| matches!(fact, Fact::Number { .. }));
+/// The kind of thing that a question asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Number,
+    /// A day, a month or a year.
+    Date,
+    /// A date, or how long after something.
+    Time,
+    Person,
+}
+
+static KINDS: LazyLock<[(Kind, Regex); 4]> = LazyLock::new(|| {
+    [
+        (Kind::Number, pattern(r"(?i)how many|how much|what percent|wie viele|wieviel|cuánt|combien")),
+        (
+            Kind::Date,
+            pattern(
+                r"(?i)\b(?:what|which|welche[mnrs]?|qué|cuál|quelle)\s+(?:(?:is|was|are|were|ist|war|es|est)\s+)?(?:(?:the|das|la)\s+)?(?:\w+\s+){0,2}(?:date|year|month|day|datum|jahr|monat|tag|fecha|año|mes|année)s?\b",
+            ),
+        ),
+        (
+            Kind::Time,
+            pattern(
+                r"(?i)(?:^|[,;:.?!]\s+|\band\s+|\bund\s+)(?:since\s+|until\s+|by\s+|seit\s+|bis\s+)?(?:when|wann|cuándo|quand)\b",
+            ),
+        ),
+        (Kind::Person, pattern(r"(?i)^(?:who|wer)\s|\swho\s")),
+    ]
+});
+
+impl Kind {
+    /// `None` where the words do not tell it.
+    fn asked(question: &str) -> Option<Kind> {
+        KINDS.iter().find(|(_, words)| words.is_match(question)).map(|(kind, _)| *kind)
     }
-    if ["when ", "what year", "which year", "what date", "wann ", "cuándo", "quand "]
-        .iter()
-        .any(|w| lower.contains(w))
-    {
-        return !new_fact(|_| true);
+
+    /// Whether the sentences hold one that the question does not itself name.
+    fn is_in(self, sentences: Range<usize>, question: &str, evidence: &Evidence) -> bool {
+        let given = facts(question);
+        let held = evidence.sentences[sentences.clone()].iter().flat_map(|sentence| &sentence.facts);
+        let mut new = held.filter(|found| !stated(&found.fact, &given)).map(|found| &found.fact);
+        match self {
+            Kind::Number => new.any(|fact| matches!(fact, Fact::Number { .. })),
+            Kind::Date => new.any(is_day_or_year),
+            Kind::Time => new.next().is_some(),
+            Kind::Person => {
+                let asked = content_stems(question);
+                let named = |index| names(evidence.text(index), |stem| evidence.named.contains(stem));
+                sentences.clone().any(|index| named(index).iter().any(|stem| !asked.contains(stem)))
+            }
+        }
     }
-    if lower.starts_with("who ") || lower.contains(" who ") || lower.starts_with("wer ") {
-        let new_name = |index: usize| {
-            names(evidence.text(index), |stem| evidence.named.contains(stem))
-                .iter()
-                .any(|stem| !asked.contains(stem))
-        };
-        return !sentences.clone().any(new_name);
+}
+
+fn is_day_or_year(fact: &Fact) -> bool {
+    match fact {
+        Fact::Date { .. } => true,
+        Fact::Number { value, unit, .. } => {
+            *unit == Unit::Plain && value.fract() == 0.0 && (1_000.0..2_200.0).contains(value)
+        }
     }
-    false
 }
 
 /// Whether the sentences deny a word of the question, or hold its opposite instead of it.
@@ -208,4 +251,40 @@ fn opposed(question: &str, asked: &BTreeSet<String>, evidence: &Evidence, senten
     let crossed = |a: &str, b: &str| mine.contains(a) && !mine.contains(b) && says(b) && !says(a);
     ANTONYMS.iter().any(|(a, b)| crossed(a, b) || crossed(b, a))
         || held.iter().flat_map(|s| &s.denied).any(|stem| asked.contains(stem) && !own_denied.contains(stem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seams::{Counting, passage};
+
+    #[test]
+    fn the_kind_of_thing_is_read_from_the_question() {
+        for (question, kind) in [
+            ("How many instruments are delivered?", Some(Kind::Number)),
+            ("What is the date when the contract is effective?", Some(Kind::Date)),
+            ("On what date does the term expire?", Some(Kind::Date)),
+            ("When is the deposit returned?", Some(Kind::Time)),
+            ("Who is the tenant and when does the lease end?", Some(Kind::Time)),
+            ("Who signed the lease?", Some(Kind::Person)),
+            ("What suffered when the mill closed?", None),
+            ("Which law governs the lease?", None),
+        ] {
+            assert_eq!(Kind::asked(question), kind, "{question}");
+        }
+    }
+
+    #[test]
+    fn of_near_sentences_those_that_hold_what_is_asked_for_come_first() {
+        let text = "This lease of the old mill has a date that is the date of the lease. \
+                    The lease of the mill has a term that no date of the lease of the mill ends. \
+                    All of them were here on 4 May 2021 and signed with both hands.";
+        let passages = [passage(1, "lease.txt", 0, text)];
+        let nearest = |question: &str| {
+            let mut evidence = Evidence::new(&passages);
+            strength(question, &mut evidence, &Counting).unwrap().1
+        };
+        assert_eq!(nearest("What is the date of the lease of the mill?")[1], 2);
+        assert_ne!(nearest("Is there a date of the lease of the mill?")[1], 2);
+    }
 }
