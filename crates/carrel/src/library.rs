@@ -428,7 +428,7 @@ impl Library {
         }
         // What a document is, between whom and since when stands where it begins, in words that no question has.
         if let [named] = filter.documents[..]
-            && let Some(opening) = self.index.passages(named)?.into_iter().next()
+            && let Some(opening) = self.index.opening(named)?
             && passages.iter().take(OPENING + 1).all(|other| other.chunk != opening.chunk)
         {
             passages.retain(|other| other.chunk != opening.chunk);

@@ -153,16 +153,12 @@ impl YesNo {
     }
 }
 
-/// How likely the model finds each token of a question, in nats, as one that the text answers with `answer`.
-pub(crate) fn asked_of(
-    data: &str,
-    answer: &str,
-    question: &str,
-    generator: &dyn Generator,
-) -> Result<Vec<f32>, Error> {
-    let answer = neutralise(answer);
-    let instruction = format!("Write a question that the text answers exactly. The answer must be: {answer}");
-    Ok(generator.score(&task(&instruction, data, 1), question)?)
+/// How likely the model finds it, in nats, that `text` holds no answer, when it is to write one.
+pub(crate) fn absence(text: &str, question: &str, generator: &dyn Generator) -> Result<f32, Error> {
+    let [text, question] = [text, question].map(neutralise);
+    let body = format!("<<passage 1>>\n{}\n<<end>>\nQuestion: {question}\nAnswer:", text.trim());
+    let asked = reply_to(vec![message(Role::System, SYSTEM), message(Role::User, &body)], 1);
+    Ok(generator.score(&asked, ABSENT)?.iter().sum())
 }
 
 /// A request about the conversation itself, without document text.

@@ -245,6 +245,11 @@ impl Index {
         self.catalog.read(|tx| passages::of_document(tx, document.0))
     }
 
+    /// The passage that a document begins with; none of one without text.
+    pub fn opening(&self, document: DocumentId) -> Result<Option<Passage>> {
+        self.catalog.read(|tx| passages::opening(tx, document.0))
+    }
+
     /// The chunk's passage with up to `n` on either side of it, in order; empty when the chunk has gone.
     pub fn neighbours(&self, chunk: ChunkId, n: usize) -> Result<Vec<Passage>> {
         self.catalog.read(|tx| passages::neighbours(tx, chunk.0, n))

@@ -56,6 +56,15 @@ pub(crate) fn of_document(tx: &Transaction, document: i64) -> Result<Vec<Passage
     Ok(found)
 }
 
+/// The chunk that a document begins with.
+pub(crate) fn opening(tx: &Transaction, document: i64) -> Result<Option<Passage>> {
+    let mut statement = tx.prepare_cached(&format!(
+        "{PASSAGE} WHERE document = ?1 AND retired IS NULL ORDER BY position LIMIT 1"
+    ))?;
+    let mut rows = statement.query([document])?;
+    rows.next()?.map(|row| passage(tx, row)).transpose()
+}
+
 /// The chunk with up to `n` of its document's chunks on either side, in order; empty when it has gone.
 pub(crate) fn neighbours(tx: &Transaction, chunk: i64, n: usize) -> Result<Vec<Passage>> {
     let place: Option<(i64, i64, i64)> = tx
