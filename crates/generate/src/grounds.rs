@@ -189,7 +189,7 @@ const BAR: f32 = 3.0;
 /// Where an answer's grounds weigh as much, it is right nearly always.
 const SURE: f32 = 3.8;
 /// How much better grounded a sentence of the documents must be than what the model wrote, which says what was asked.
-const AHEAD: f32 = 0.5;
+const AHEAD: f32 = 1.0;
 
 impl Grounds {
     /// Whether they carry an answer.

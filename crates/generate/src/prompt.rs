@@ -126,16 +126,6 @@ impl YesNo {
         YesNo(task(&format!("{question} Answer Yes or No."), data, 1))
     }
 
-    /// The same with the question ahead of the text, so that it is read once for many texts.
-    pub fn asked_first(question: &str, data: &str) -> YesNo {
-        let [question, data] = [question, data].map(neutralise);
-        let body = format!(
-            "Question: {question}\nDoes the following text say so? Answer Yes or No.\n<<text>>\n{}\n<<end>>",
-            data.trim()
-        );
-        YesNo(reply_to(vec![message(Role::System, SYSTEM_TASK), message(Role::User, &body)], 1))
-    }
-
     /// Whether the text says what `answer` says to the question.
     pub fn near_miss(data: &str, question: &str, answer: &str) -> YesNo {
         let [data, question, answer] = [data, question, answer].map(neutralise);
