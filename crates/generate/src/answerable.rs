@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::Error;
 use crate::align::FRAGMENT;
 use crate::evidence::{Evidence, denied};
-use crate::facts::{Fact, Unit, facts, names, stated};
+use crate::facts::{Fact, Found, Unit, facts, names, stated};
 use crate::support::logistic;
 use crate::tasks::pattern;
 use crate::text::{ANTONYMS, dot, tokens};
@@ -74,8 +74,15 @@ pub(crate) fn strength(
     let asked = content_stems(question);
     let query = embedder.query(question)?;
     let mut ranked = ranked(&asked, evidence);
-    ranked.truncate(CANDIDATES);
-    let best: Vec<usize> = ranked.iter().map(|candidate| candidate.sentence).collect();
+    let kind = Kind::asked(question);
+    let holds = |candidate: &Candidate, evidence: &Evidence| {
+        let own = candidate.sentence..candidate.sentence + 1;
+        kind.is_some_and(|kind| kind.is_in(own, question, evidence))
+    };
+    let further = ranked.split_off(ranked.len().min(CANDIDATES)).into_iter();
+    let further: Vec<Candidate> =
+        further.filter(|candidate| holds(candidate, evidence)).take(FURTHER).collect();
+    let best: Vec<usize> = ranked.iter().chain(&further).map(|candidate| candidate.sentence).collect();
     evidence.embed(&best, embedder)?;
     let near = |candidate: &Candidate| {
         evidence.vector(candidate.sentence).map_or(0.0, |vector| dot(vector, &query).max(0.0))
@@ -88,12 +95,11 @@ pub(crate) fn strength(
         return Ok((Strength::default(), Vec::new()));
     };
     let whole = |candidate: &&Candidate| tokens(evidence.text(candidate.sentence)).len() >= FRAGMENT;
-    let mut nearest: Vec<&Candidate> = ranked.iter().filter(whole).collect();
+    let mut nearest: Vec<&Candidate> = ranked.iter().chain(&further).filter(whole).collect();
     nearest.sort_by(|a, b| nearer(b, a));
     // Behind the nearest, those that hold what is asked for come first.
-    let kind = Kind::asked(question);
-    if let (Some(kind), Some((_, others))) = (kind, nearest.split_first_mut()) {
-        others.sort_by_key(|other| !kind.is_in(other.sentence..other.sentence + 1, question, evidence));
+    if let Some((_, others)) = nearest.split_first_mut() {
+        others.sort_by_key(|other| !holds(other, evidence));
     }
     let nearest = nearest.into_iter().map(|candidate| candidate.sentence).collect();
     let around = &evidence.surroundings[evidence.sentences[chosen.sentence].passage];
@@ -123,6 +129,8 @@ pub(crate) fn strength(
 
 /// Sentences whose vectors are compared with the question's.
 const CANDIDATES: usize = 12;
+/// Others that hold what is asked for: a contract says `made on 4 May` to whoever asks for its date.
+const FURTHER: usize = 3;
 
 /// A sentence with its neighbours.
 struct Candidate {
@@ -183,7 +191,7 @@ fn heaviest(asked: &BTreeSet<String>, evidence: &Evidence, held: &BTreeSet<Strin
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Number,
-    /// A day, a month or a year.
+    /// A day or a year.
     Date,
     /// A date, or how long after something.
     Time,
@@ -196,7 +204,7 @@ static KINDS: LazyLock<[(Kind, Regex); 4]> = LazyLock::new(|| {
         (
             Kind::Date,
             pattern(
-                r"(?i)\b(?:what|which|welche[mnrs]?|qué|cuál|quelle)\s+(?:(?:is|was|are|were|ist|war|es|est)\s+)?(?:(?:the|das|la)\s+)?(?:\w+\s+){0,2}(?:date|year|month|day|datum|jahr|monat|tag|fecha|año|mes|année)s?\b",
+                r"(?i)\b(?:what|which|welche[mnrs]?|qué|cuál|quelle)\s+(?:(?:is|was|are|were|ist|war|es|est)\s+)?(?:(?:the|das|la)\s+)?(?:\w+\s+){0,2}(?:date|year|datum|jahr|fecha|año|année)s?(?:\s*[?.,]|\s*$|\s+(?:of|on|in|at|from|by|that|when|did|do|does|is|was|were|are|will|shall|must|can|has|had|des|der|de|du|wurde|hat|fue|a)\b)",
             ),
         ),
         (
@@ -217,20 +225,29 @@ impl Kind {
 
     /// Whether the sentences hold one that the question does not itself name.
     fn is_in(self, sentences: Range<usize>, question: &str, evidence: &Evidence) -> bool {
-        let given = facts(question);
-        let held = evidence.sentences[sentences.clone()].iter().flat_map(|sentence| &sentence.facts);
-        let mut new = held.filter(|found| !stated(&found.fact, &given)).map(|found| &found.fact);
-        match self {
-            Kind::Number => new.any(|fact| matches!(fact, Fact::Number { .. })),
-            Kind::Date => new.any(is_day_or_year),
-            Kind::Time => new.next().is_some(),
-            Kind::Person => {
-                let asked = content_stems(question);
-                let named = |index| names(evidence.text(index), |stem| evidence.named.contains(stem));
-                sentences.clone().any(|index| named(index).iter().any(|stem| !asked.contains(stem)))
-            }
+        if self != Kind::Person {
+            return sentences.clone().any(|index| self.is_told(&evidence.sentences[index].facts, question));
         }
+        let asked = content_stems(question);
+        let named = |index| names(evidence.text(index), |stem| evidence.named.contains(stem));
+        sentences.clone().any(|index| named(index).iter().any(|stem| !asked.contains(stem)))
     }
+
+    /// Whether one of the facts is of the kind, and not of the question.
+    fn is_told(self, told: &[Found], question: &str) -> bool {
+        let given = facts(question);
+        told.iter().filter(|found| !stated(&found.fact, &given)).any(|found| match self {
+            Kind::Number => matches!(found.fact, Fact::Number { .. }),
+            Kind::Date => is_day_or_year(&found.fact),
+            Kind::Time => true,
+            Kind::Person => false,
+        })
+    }
+}
+
+/// Whether a question asks for a date that the text does not hold.
+pub(crate) fn lacks_date(question: &str, text: &str) -> bool {
+    Kind::asked(question) == Some(Kind::Date) && !Kind::Date.is_told(&facts(text), question)
 }
 
 fn is_day_or_year(fact: &Fact) -> bool {
@@ -272,6 +289,16 @@ mod tests {
         ] {
             assert_eq!(Kind::asked(question), kind, "{question}");
         }
+    }
+
+    #[test]
+    fn a_text_may_lack_the_date_that_is_asked_for() {
+        let date = "What is the date of the lease?";
+        assert!(!lacks_date(date, "Made on 4 May 2021.") && !lacks_date(date, "Made in 2021."));
+        assert!(lacks_date(date, "It ends thirty (30) days after the date of a notice."));
+        assert!(lacks_date("What date in 2021 is it?", "The lease of 2021."));
+        assert!(!lacks_date("When does the lease end?", "When the mill is sold."));
+        assert!(!lacks_date("What is the year end bonus?", "A tenth of the pay."));
     }
 
     #[test]
