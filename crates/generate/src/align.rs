@@ -318,16 +318,18 @@ impl<'a> Aligner<'a> {
             .fold(0.0, f32::max);
         // A page says once when what it tells of was, unless the sentence has another date of its own.
         let single = claim.facts.iter().filter(|found| is_date(&found.fact)).count() == 1;
-        let carrier = self.carrier(claim, &indices).filter(|_| single);
+        let carrier = single.then(|| self.carrier(claim, &indices)).flatten();
         let dated_otherwise = |date: &Found| {
             let other = |own: &Found| is_date(&own.fact) && !stated(&own.fact, std::slice::from_ref(date));
             let own = carrier.map_or(&[][..], |carrier| &self.evidence.sentences[carrier].facts);
             !stated(&date.fact, own) && own.iter().any(other)
         };
         let stated_here = |found: &Found| {
-            let anywhere = is_date(&found.fact) && around.iter().any(|near| stated(&found.fact, &near.facts));
             let here = indices.iter().any(|index| stated(&found.fact, &all(index).facts));
-            (here || anywhere) && !(is_date(&found.fact) && dated_otherwise(found))
+            if !is_date(&found.fact) {
+                return here;
+            }
+            (here || around.iter().any(|near| stated(&found.fact, &near.facts))) && !dated_otherwise(found)
         };
         let name_here = |stem: &String| around.iter().any(|near| near.all.contains(stem));
         Features {

@@ -74,10 +74,10 @@ pub(crate) fn strength(
     let asked = content_stems(question);
     let query = embedder.query(question)?;
     let mut ranked = ranked(&asked, evidence);
-    let kind = Kind::asked(question);
+    let (kind, given) = (Kind::asked(question), facts(question));
     let holds = |candidate: &Candidate, evidence: &Evidence| {
         let own = candidate.sentence..candidate.sentence + 1;
-        kind.is_some_and(|kind| kind.is_in(own, question, evidence))
+        kind.is_some_and(|kind| kind.is_in(own, &given, &asked, evidence))
     };
     let further = ranked.split_off(ranked.len().min(CANDIDATES)).into_iter();
     let further: Vec<Candidate> =
@@ -99,7 +99,7 @@ pub(crate) fn strength(
     nearest.sort_by(|a, b| nearer(b, a));
     // Behind the nearest, those that hold what is asked for come first.
     if let Some((_, others)) = nearest.split_first_mut() {
-        others.sort_by_key(|other| !holds(other, evidence));
+        others.sort_by_cached_key(|other| !holds(other, evidence));
     }
     let nearest = nearest.into_iter().map(|candidate| candidate.sentence).collect();
     let around = &evidence.surroundings[evidence.sentences[chosen.sentence].passage];
@@ -120,7 +120,7 @@ pub(crate) fn strength(
         far: missing(question, evidence, chosen.window.clone()),
         heaviest: heaviest(&asked, evidence, &around.all),
         untyped: f32::from(u8::from(
-            kind.is_some_and(|kind| !kind.is_in(chosen.window.clone(), question, evidence)),
+            kind.is_some_and(|kind| !kind.is_in(chosen.window.clone(), &given, &asked, evidence)),
         )),
         opposed: f32::from(u8::from(opposed(question, &asked, evidence, chosen.window.clone()))),
     };
@@ -223,20 +223,24 @@ impl Kind {
         KINDS.iter().find(|(_, words)| words.is_match(question)).map(|(kind, _)| *kind)
     }
 
-    /// Whether the sentences hold one that the question does not itself name.
-    fn is_in(self, sentences: Range<usize>, question: &str, evidence: &Evidence) -> bool {
-        if self != Kind::Person {
-            return sentences.clone().any(|index| self.is_told(&evidence.sentences[index].facts, question));
-        }
-        let asked = content_stems(question);
+    /// Whether the sentences hold one that the question, which tells `given` and has the words `asked`, does not itself name.
+    fn is_in(
+        self,
+        mut sentences: Range<usize>,
+        given: &[Found],
+        asked: &BTreeSet<String>,
+        evidence: &Evidence,
+    ) -> bool {
         let named = |index| names(evidence.text(index), |stem| evidence.named.contains(stem));
-        sentences.clone().any(|index| named(index).iter().any(|stem| !asked.contains(stem)))
+        sentences.any(|index| match self {
+            Kind::Person => named(index).iter().any(|stem| !asked.contains(stem)),
+            _ => self.is_told(&evidence.sentences[index].facts, given),
+        })
     }
 
-    /// Whether one of the facts is of the kind, and not of the question.
-    fn is_told(self, told: &[Found], question: &str) -> bool {
-        let given = facts(question);
-        told.iter().filter(|found| !stated(&found.fact, &given)).any(|found| match self {
+    /// Whether one of the facts is of the kind, and none of those `given`. No fact tells a person.
+    fn is_told(self, told: &[Found], given: &[Found]) -> bool {
+        told.iter().filter(|found| !stated(&found.fact, given)).any(|found| match self {
             Kind::Number => matches!(found.fact, Fact::Number { .. }),
             Kind::Date => is_day_or_year(&found.fact),
             Kind::Time => true,
@@ -247,7 +251,7 @@ impl Kind {
 
 /// Whether a question asks for a date that the text does not hold.
 pub(crate) fn lacks_date(question: &str, text: &str) -> bool {
-    Kind::asked(question) == Some(Kind::Date) && !Kind::Date.is_told(&facts(text), question)
+    Kind::asked(question) == Some(Kind::Date) && !Kind::Date.is_told(&facts(text), &facts(question))
 }
 
 fn is_day_or_year(fact: &Fact) -> bool {

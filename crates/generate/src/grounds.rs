@@ -162,8 +162,8 @@ fn labels(evidence: &Evidence, passage: usize, start: usize) -> String {
     if labels.is_empty() { String::new() } else { format!("{labels}\n") }
 }
 
-/// What the model says of nothing. It is the same every time, so each model is asked once.
-fn inclination(generator: &dyn Generator) -> Result<f32, Error> {
+/// What the model says of nothing beside near misses. It is the same every time, so each model is asked once.
+pub(crate) fn inclination(generator: &dyn Generator) -> Result<f32, Error> {
     static KNOWN: Mutex<BTreeMap<String, f32>> = Mutex::new(BTreeMap::new());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(&inclined) = known().get(generator.id()) {

@@ -12,7 +12,7 @@ use regex::Regex;
 
 use crate::Error;
 use crate::evidence::{Evidence, denied};
-use crate::grounds::{NOTHING, quotation};
+use crate::grounds::{inclination, quotation};
 use crate::language::{Language, language};
 use crate::nearness::Nearness;
 use crate::prompt::YesNo;
@@ -80,7 +80,7 @@ pub(crate) fn find(
     let mut ranked: Vec<(f32, usize)> =
         citable.into_iter().map(|index| (nearness.of(evidence, index), index)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let inclined = YesNo::near_miss(NOTHING, NOTHING, NOTHING).log_odds(generator)?;
+    let inclined = inclination(generator)?;
     let mut best: Option<(f32, Claim)> = None;
     for &(near, index) in ranked.iter().take(ASKED) {
         if go_on().is_break() {
