@@ -1,7 +1,7 @@
 //! What a program that calls us relies on: exit codes, where output goes, hints.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::desk::{Desk, models_dir};
 
@@ -51,6 +51,22 @@ fn help_teaches_by_examples() {
         assert!(output.status.success());
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("Example"), "{command}: {text}");
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("long.txt");
+    std::fs::write(&file, "The rent is due on the first day of each month.\n\n".repeat(20_000)).unwrap();
+    for json in [&["--json"][..], &[]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_carrel"));
+        command.arg("extract").arg(&file).args(json).env("HOME", home.path());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+        assert!(output.status.success());
     }
 }
 

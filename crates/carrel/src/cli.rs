@@ -202,6 +202,7 @@ pub fn run(args: Args) -> Result<Exit, Failure> {
 pub fn report(result: Result<Exit, Failure>) -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
+        Err(failure) if failure.unread => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::FAILURE
@@ -211,7 +212,7 @@ pub fn report(result: Result<Exit, Failure>) -> ExitCode {
 
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value).map_err(|error| Failure::of(&error))?;
+    serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
     Ok(writeln!(out)?)
 }
 

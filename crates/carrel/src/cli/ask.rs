@@ -9,7 +9,7 @@ use clap::Args;
 use super::desk::{Desk, Here};
 use super::progress::{Meter, one_line};
 use super::remote::Remote;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print_json};
 use crate::library::{AskEvent, AskRequest};
 use crate::{interrupt, wire};
 
@@ -108,7 +108,7 @@ fn ask_served(
             "done" => answer = Some(serde_json::from_str::<wire::Answer>(data).map_err(parse)?),
             "error" => {
                 let error: wire::ErrorDetail = serde_json::from_str(data).map_err(parse)?;
-                return Err(Failure { message: error.message, hint: error.hint });
+                return Err(Failure::told(error.message, error.hint));
             }
             "delta" => page.delta(text_of(data).as_str()),
             "note" => page.note(text_of(data).as_str()),
@@ -190,12 +190,10 @@ impl Page {
 
     fn finish(&mut self, answer: &wire::Answer) -> Result<(), Failure> {
         self.meter.clear();
-        let mut out = std::io::stdout().lock();
         if self.json {
-            serde_json::to_writer_pretty(&mut out, answer).map_err(|error| Failure::of(&error))?;
-            writeln!(out)?;
-            return Ok(());
+            return print_json(answer);
         }
+        let mut out = std::io::stdout().lock();
         self.print_rest(&mut out, answer)?;
         print_sources(&mut out, answer)?;
         for note in &answer.notes {

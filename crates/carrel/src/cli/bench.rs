@@ -7,7 +7,7 @@ use carrel_models::{BenchOptions, BenchReport, EmbedReport, LocalEmbedder, Store
 use clap::Args;
 
 use super::progress::bytes;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print_json};
 use crate::config::Config;
 use crate::library;
 
@@ -61,9 +61,10 @@ impl BenchArgs {
         let mut report = bench(&file, &options, &mut |what| eprintln!("measuring: {what}"))?;
         report.model.clone_from(&config.generator);
         match json {
-            true => print_json(&Report { file: &file, report: &report }),
-            false => print_table(&report),
+            true => print_json(&Report { file: &file, report: &report })?,
+            false => print_table(&report)?,
         }
+        Ok(Exit::Done)
     }
 
     fn embedder(&self, config: &Config, file: &Path, json: bool) -> Result<Exit, Failure> {
@@ -74,7 +75,8 @@ impl BenchArgs {
         let embedder = LocalEmbedder::load(&store, &config.embedder, config.threads)?;
         let report: EmbedReport = bench_embedder(&embedder, &texts).map_err(library::Error::from)?;
         if json {
-            return print_json(&report);
+            print_json(&report)?;
+            return Ok(Exit::Done);
         }
         println!(
             "{} on {} threads: {:.0} tokens/s ({} texts, {} tokens, {:.2} s)",
@@ -108,14 +110,7 @@ struct Report<'a> {
     report: &'a BenchReport,
 }
 
-fn print_json(value: &impl serde::Serialize) -> Result<Exit, Failure> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value).map_err(|error| Failure::of(&error))?;
-    writeln!(out)?;
-    Ok(Exit::Done)
-}
-
-fn print_table(report: &BenchReport) -> Result<Exit, Failure> {
+fn print_table(report: &BenchReport) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -149,5 +144,5 @@ fn print_table(report: &BenchReport) -> Result<Exit, Failure> {
         "  guesses that are all wrong: {:+.1} % of the time",
         (report.useless_guesses - 1.0) * 100.0
     )?;
-    Ok(Exit::Done)
+    Ok(())
 }

@@ -221,6 +221,6 @@ fn print<T: Serialize + Display>(report: &T, json: bool) -> Result<(), Failure> 
 
 impl From<eval::Error> for Failure {
     fn from(error: eval::Error) -> Failure {
-        Failure { message: crate::chain(&error), hint: error.hint() }
+        Failure::told(crate::chain(&error), error.hint())
     }
 }

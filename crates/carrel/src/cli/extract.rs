@@ -7,7 +7,7 @@ use carrel_corpus::Document;
 use carrel_ingest::{Workers, WorkersConfig};
 use clap::Args;
 
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print_json};
 use crate::config::Config;
 use crate::wire;
 
@@ -37,13 +37,9 @@ impl ExtractArgs {
             limits: config.limits,
         });
         let document = workers.extract(&self.file);
-        let mut out = std::io::stdout().lock();
-        if global.json {
-            serde_json::to_writer_pretty(&mut out, &wire::extracted(&document))
-                .map_err(|error| Failure::of(&error))?;
-            writeln!(out)?;
-        } else {
-            print(&mut out, &wire::path(&self.file), &document)?;
+        match global.json {
+            true => print_json(&wire::extracted(&document))?,
+            false => print(&mut std::io::stdout().lock(), &wire::path(&self.file), &document)?,
         }
         Ok(Exit::Done)
     }

@@ -8,15 +8,21 @@ use crate::{config, library};
 pub struct Failure {
     pub message: String,
     pub hint: Option<String>,
+    /// The reader of the output has left, as `head` does once it has its lines: there is nobody to tell.
+    pub unread: bool,
 }
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), hint: None }
+        Failure::told(message.into(), None)
     }
 
     pub fn with_hint(message: impl Into<String>, hint: impl Into<String>) -> Failure {
-        Failure { message: message.into(), hint: Some(hint.into()) }
+        Failure::told(message.into(), Some(hint.into()))
+    }
+
+    pub fn told(message: String, hint: Option<String>) -> Failure {
+        Failure { message, hint, unread: false }
     }
 
     /// Any error, with its causes.
@@ -37,13 +43,13 @@ impl fmt::Display for Failure {
 
 impl From<library::Error> for Failure {
     fn from(error: library::Error) -> Failure {
-        Failure { message: crate::chain(&error), hint: error.hint() }
+        Failure::told(crate::chain(&error), error.hint())
     }
 }
 
 impl From<carrel_models::Error> for Failure {
     fn from(error: carrel_models::Error) -> Failure {
-        Failure { message: crate::chain(&error), hint: error.hint() }
+        Failure::told(crate::chain(&error), error.hint())
     }
 }
 
@@ -55,6 +61,6 @@ impl From<config::Error> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
-        Failure::of(&error)
+        Failure { unread: error.kind() == std::io::ErrorKind::BrokenPipe, ..Failure::of(&error) }
     }
 }

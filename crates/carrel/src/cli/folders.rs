@@ -1,5 +1,6 @@
 //! `carrel add` and `carrel remove`: which folders the library reads.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -7,7 +8,7 @@ use clap::Args;
 use super::desk::{Desk, Here};
 use super::progress::Meter;
 use super::remote::Remote;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print_json};
 use crate::{interrupt, library, wire};
 
 /// Read a folder, and keep in step with it from now on
@@ -125,10 +126,9 @@ pub fn wait_served(remote: &Remote, vectors: bool) -> Result<bool, Failure> {
 }
 
 fn say(json: bool, folder: &wire::Folder, line: &str) -> Result<Exit, Failure> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(folder).map_err(|error| Failure::of(&error))?);
-    } else {
-        println!("{line}");
+    match json {
+        true => print_json(folder)?,
+        false => writeln!(std::io::stdout(), "{line}")?,
     }
     Ok(Exit::Done)
 }

@@ -90,7 +90,7 @@ impl Remote {
                 "done" => done = Some(serde_json::from_str(data).map_err(parse)?),
                 "error" => {
                     let error: wire::ErrorDetail = serde_json::from_str(data).map_err(parse)?;
-                    return Err(Failure { message: error.message, hint: error.hint });
+                    return Err(Failure::told(error.message, error.hint));
                 }
                 "visited" => {
                     let wire::Visited { done, total, path } = serde_json::from_str(data).map_err(parse)?;
@@ -156,7 +156,7 @@ impl Reply {
         let status = self.status;
         let text = self.text()?;
         Err(match serde_json::from_str::<wire::ErrorBody>(&text) {
-            Ok(body) => Failure { message: body.error.message, hint: body.error.hint },
+            Ok(body) => Failure::told(body.error.message, body.error.hint),
             Err(_) => Failure::new(format!("the running carrel answered with status {status}")),
         })
     }

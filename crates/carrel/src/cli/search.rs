@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::desk::{Desk, Here};
 use super::progress::one_line;
 use super::remote::Remote;
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, print_json};
 use crate::library::{DEFAULT_RESULTS, SearchRequest};
 use crate::wire;
 
@@ -121,12 +121,10 @@ impl SearchArgs {
 }
 
 fn print(found: &Found, json: bool) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer_pretty(&mut out, found).map_err(|error| Failure::of(&error))?;
-        writeln!(out)?;
-        return Ok(());
+        return print_json(found);
     }
+    let mut out = std::io::stdout().lock();
     for passage in &found.passages {
         let headings = if passage.headings.is_empty() {
             String::new()

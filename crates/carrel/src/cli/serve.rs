@@ -43,7 +43,7 @@ impl ServeArgs {
             data_dir: config.data_dir.clone(),
             caches: vec![config.models_dir.join("derived")],
         })
-        .map_err(|error| Failure { message: crate::chain(&error), hint: error.hint() })?;
+        .map_err(|error| Failure::told(crate::chain(&error), error.hint()))?;
         let library = Library::open(config)?;
         for folder in &folders {
             library.add_folder(folder)?;
@@ -52,7 +52,7 @@ impl ServeArgs {
         library.preload_generator();
         let served = server::serve(library.clone(), prepared);
         library.stop();
-        served.map_err(|error| Failure { message: crate::chain(&error), hint: error.hint() })?;
+        served.map_err(|error| Failure::told(crate::chain(&error), error.hint()))?;
         Ok(Exit::Done)
     }
 }
@@ -61,7 +61,7 @@ impl ServeArgs {
 pub fn open(global: &Global) -> Result<Exit, Failure> {
     let config = global.resolve()?;
     let link = server::client::open(&config.data_dir)
-        .map_err(|error| Failure { message: crate::chain(&error), hint: error.hint() })?;
+        .map_err(|error| Failure::told(crate::chain(&error), error.hint()))?;
     println!("{link}");
     Ok(Exit::Done)
 }
