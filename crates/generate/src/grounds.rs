@@ -70,7 +70,8 @@ impl<'a> Judge<'a> {
         evidence: &'a Evidence<'a>,
         generator: &'a dyn Generator,
     ) -> Result<Self, Error> {
-        let (asked, inclined) = (parts(question), inclination(generator)?);
+        let nothing = YesNo::near_miss(NOTHING, NOTHING, NOTHING);
+        let (asked, inclined) = (parts(question), inclination(&nothing, generator)?);
         Ok(Judge { asked, evidence, generator, inclined })
     }
 
@@ -162,15 +163,16 @@ fn labels(evidence: &Evidence, passage: usize, start: usize) -> String {
     if labels.is_empty() { String::new() } else { format!("{labels}\n") }
 }
 
-/// What the model says of nothing beside near misses. It is the same every time, so each model is asked once.
-pub(crate) fn inclination(generator: &dyn Generator) -> Result<f32, Error> {
-    static KNOWN: Mutex<BTreeMap<String, f32>> = Mutex::new(BTreeMap::new());
+/// What the model says of [`NOTHING`], asked the same way. It is the same every time, so each model is asked once.
+pub(crate) fn inclination(nothing: &YesNo, generator: &dyn Generator) -> Result<f32, Error> {
+    static KNOWN: Mutex<BTreeMap<(String, String), f32>> = Mutex::new(BTreeMap::new());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(&inclined) = known().get(generator.id()) {
+    let key = (generator.id().to_owned(), nothing.rules().to_owned());
+    if let Some(&inclined) = known().get(&key) {
         return Ok(inclined);
     }
-    let inclined = YesNo::near_miss(NOTHING, NOTHING, NOTHING).log_odds(generator)?;
-    known().insert(generator.id().to_owned(), inclined);
+    let inclined = nothing.log_odds(generator)?;
+    known().insert(key, inclined);
     Ok(inclined)
 }
 

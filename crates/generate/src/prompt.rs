@@ -118,6 +118,49 @@ Question: When does the Landlord give the deposit back?
 Answer: within 30 days after the lease ends
 Yes";
 
+const SYSTEM_POLAR: &str = "\
+You check whether a text says yes to a question. Often it speaks of the same subject and does not say what is asked, or \
+says it of somebody else. Say Yes only if one who reads nothing but the text knows that the answer is yes.
+
+<<text>>
+The Tenant shall keep in force, at its own cost, a policy covering damage by water for not less than $50,000.
+<<end>>
+Is there a requirement to insure the flat against damage by water?
+Yes
+Is the Landlord obliged to insure the building?
+No
+Is there an upper limit to what the Tenant has to pay for damage?
+No
+<<text>>
+If any invoice is still unpaid thirty days after it was sent, the Supplier may suspend deliveries until it is settled.
+<<end>>
+Can deliveries be stopped if a bill is not paid?
+Yes
+Is interest owed on late payments? This includes any surcharge for delay.
+No
+May the customer withhold payment where goods are faulty?
+No
+<<text>>
+\"Working Day\" means any day other than a Saturday, a Sunday or a public holiday.
+<<end>>
+Are the offices closed on Saturdays?
+No
+<<text>>
+Of 212 patients who were given the drug, 31 slept worse than before, against 12 of 208 who were given a placebo.
+<<end>>
+Does the drug disturb the sleep of some patients?
+Yes
+Does the drug help against pain?
+No
+<<text>>
+Neither party may hand over its duties under this agreement to anyone else, except that the Supplier may do so within its \
+own group.
+<<end>>
+Is there a restriction on passing duties on to others?
+Yes
+Does the agreement end if the Supplier is sold?
+No";
+
 /// A question about a stretch of document text that has a yes or a no for an answer.
 pub(crate) struct YesNo(Prompt);
 
@@ -126,11 +169,23 @@ impl YesNo {
         YesNo(task(&format!("{question} Answer Yes or No."), data, 1))
     }
 
+    /// Whether the text says yes to the question.
+    pub fn polar(data: &str, question: &str) -> YesNo {
+        let [data, question] = [data, question].map(neutralise);
+        let body = format!("<<text>>\n{}\n<<end>>\n{question}", data.trim());
+        YesNo(reply_to(vec![message(Role::System, SYSTEM_POLAR), message(Role::User, &body)], 1))
+    }
+
     /// Whether the text says what `answer` says to the question.
     pub fn near_miss(data: &str, question: &str, answer: &str) -> YesNo {
         let [data, question, answer] = [data, question, answer].map(neutralise);
         let body = format!("<<text>>\n{}\n<<end>>\nQuestion: {question}\nAnswer: {answer}", data.trim());
         YesNo(reply_to(vec![message(Role::System, SYSTEM_NEAR_MISS), message(Role::User, &body)], 1))
+    }
+
+    /// What the model is told before it sees the text.
+    pub fn rules(&self) -> &str {
+        self.0.messages.first().map_or("", |system| &system.content)
     }
 
     /// How much likelier the model finds yes than no, in nats a token.
