@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::lexicon::is_stopword;
+use super::lexicon::{MONTHS, is_stopword};
 
 /// What a single line feed means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,7 @@ fn terminator(text: &str, start: usize, at: usize, after: usize) -> Option<usize
         let opens =
             rest.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
         let closed = match abbreviation(&text[start..at]) {
+            Abbreviation::No if is_ordinal(&text[start..at], &opens) => false,
             Abbreviation::No => !is_list_marker(&text[start..at]),
             Abbreviation::Opens => false,
             // `Birch Ltd. The rent` ends a sentence, `Birch Ltd. Company` does not.
@@ -110,6 +111,13 @@ enum Abbreviation {
 fn is_list_marker(before: &str) -> bool {
     let before = before.trim();
     !before.is_empty() && before.len() <= 3 && before.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether a number with a full stop belongs to the word behind it, as in `31. Dezember`.
+fn is_ordinal(before: &str, behind: &str) -> bool {
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or("");
+    let number = (1..=2).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
+    number && (MONTHS.iter().any(|(name, _)| *name == behind) || behind.starts_with("jahrhundert"))
 }
 
 const OPENING: [&str; 34] = [
@@ -192,6 +200,16 @@ mod tests {
                 "He left!",
                 "\"Why?\"",
                 "No one knew.",
+            ],
+        );
+        check(
+            "Er gilt bis zum 31. Dezember 2026. Im 19. Jahrhundert war das anders. Es sind 12. Niemand weiß es.",
+            Wrapping::Wrapped,
+            &[
+                "Er gilt bis zum 31. Dezember 2026.",
+                "Im 19. Jahrhundert war das anders.",
+                "Es sind 12.",
+                "Niemand weiß es.",
             ],
         );
         check("The cat sat . It slept .", Wrapping::Wrapped, &["The cat sat .", "It slept ."]);
