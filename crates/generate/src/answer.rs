@@ -14,7 +14,7 @@ use crate::grounds::{Grounds, Judge, quotation};
 use crate::language::{refusal, says_absent};
 use crate::notes::notes;
 use crate::pack::{Packed, pack};
-use crate::polar::{self, is_polar, without_false_yes};
+use crate::polar::{self, is_polar, without_yes};
 use crate::prompt;
 use crate::setting::parts;
 use crate::stream::{Finished, Reply, is_absent};
@@ -127,6 +127,7 @@ pub fn answer(
     );
     let mut writing = Writing {
         question: request.question,
+        polar,
         reply: Reply::default(),
         aligner: Aligner::new(&packed.passages, request.question, embedder),
         text: String::new(),
@@ -241,6 +242,8 @@ fn refuse(request: &AnswerRequest, packed: Packed, sink: &mut dyn FnMut(Event) -
 /// A reply while it is being written.
 struct Writing<'a> {
     question: &'a str,
+    /// Whether it asks for a yes that no sentence says.
+    polar: bool,
     reply: Reply,
     aligner: Aligner<'a>,
     /// The answer so far: the checked sentences that bear on the question.
@@ -295,7 +298,11 @@ impl Writing<'_> {
             self.absent = true;
             return Ok(None);
         }
-        let sentence = without_false_yes(self.question, sentence);
+        let sentence = match self.polar {
+            true => without_yes(self.question, sentence),
+            false => Some(sentence),
+        };
+        let Some(sentence) = sentence else { return Ok(None) };
         let checked = self.aligner.check(&sentence, &finished.hints)?;
         self.support = self.support.max(checked.score);
         let strays = checked.support == Support::Unsupported && checked.relevance < self.config.stray_below;
