@@ -9,6 +9,7 @@ use carrel_corpus::{Claim, Generator, Span, Support};
 use crate::Error;
 use crate::answerable::{Strength, lacks_date};
 use crate::evidence::{Evidence, is_row};
+use crate::facts::{Fact, Found, facts, stated};
 use crate::prompt::{YesNo, absence};
 use crate::setting::parts;
 use crate::words::content_stems;
@@ -121,16 +122,20 @@ impl<'a> Judge<'a> {
         if best.is_some() && (supported > 1 || grounds.are_sure()) {
             return Ok(true);
         }
+        let written = claims.iter().find(|claim| claim.support == Support::Supported).cloned();
         for quoted in near {
             // A reader who leaves keeps what there is.
             if go_on().is_break() {
                 break;
             }
-            let quoted = vec![quoted];
-            let Some(other) = self.look(&quoted)? else { continue };
-            let ahead = if grounds.quoted { 0.0 } else { AHEAD };
+            // Which of two dates it is, is asked in the same words.
+            let rival = written.as_ref().and_then(|written| rival(&self.asked, written, &quoted));
+            let Some(other) = self.look(std::slice::from_ref(rival.as_ref().unwrap_or(&quoted)))? else {
+                continue;
+            };
+            let ahead = if grounds.quoted || rival.is_some() { 0.0 } else { AHEAD };
             if best.is_none_or(|best| other.weight() > best.weight() + ahead) {
-                (*claims, best, grounds.look, grounds.quoted) = (quoted, Some(other), other, true);
+                (*claims, best, grounds.look, grounds.quoted) = (vec![quoted], Some(other), other, true);
             }
         }
         Ok(best.is_some())
@@ -143,6 +148,36 @@ impl<'a> Judge<'a> {
         // Of those alike the first: the last of the greatest is found.
         self.asked.iter().rev().copied().max_by_key(|asked| common(asked)).unwrap_or_default()
     }
+}
+
+/// What was written with the date or number of a sentence that has another one, as the claim of that sentence. `None` where
+/// it is not one that stands against one.
+fn rival(asked: &[&str], written: &Claim, quoted: &Claim) -> Option<Claim> {
+    let given: Vec<Found> = asked.iter().flat_map(|asked| facts(asked)).collect();
+    // `Ten years from 1 April` has one date.
+    let only = |text: &str| {
+        let mut new = facts(text);
+        new.retain(|found| !stated(&found.fact, &given));
+        if new.iter().any(|found| is_date(&found.fact)) {
+            new.retain(|found| is_date(&found.fact));
+        }
+        new.pop().filter(|_| new.is_empty())
+    };
+    let (own, other) = (only(&written.text)?, only(&quoted.text)?);
+    let alike = match (&own.fact, &other.fact) {
+        (Fact::Number { unit, .. }, Fact::Number { unit: measure, .. }) => unit == measure,
+        (own, other) => is_date(own) && is_date(other),
+    };
+    if !alike || stated(&own.fact, std::slice::from_ref(&other)) {
+        return None;
+    }
+    let (before, after) = (&written.text[..own.range.start], &written.text[own.range.end..]);
+    let text = format!("{before}{}{after}", &quoted.text[other.range]);
+    Some(Claim { text, ..quoted.clone() })
+}
+
+fn is_date(fact: &Fact) -> bool {
+    matches!(fact, Fact::Date { .. })
 }
 
 /// What the table that a sentence stands in says that its cells are, as a line; empty where it stands in none, or is that row.
@@ -196,7 +231,8 @@ const DATELESS: f32 = -1.0;
 const BAR: f32 = 3.2;
 /// Where an answer's grounds weigh as much, it is right nearly always.
 const SURE: f32 = 4.0;
-/// How much better grounded a sentence of the documents must be than what the model wrote, which says what was asked.
+/// How much better grounded a sentence of the documents must be than what the model wrote, which says what was asked. Not where
+/// both are put in the same words.
 const AHEAD: f32 = 0.7;
 
 impl Grounds {
@@ -229,6 +265,35 @@ mod tests {
     use super::*;
     use crate::seams::passage;
     use carrel_corpus::Passage;
+
+    #[test]
+    fn two_dates_stand_against_each_other_in_the_same_words() {
+        let claim = |text: &str| Claim {
+            span: Span::new(0, text.len()),
+            text: text.to_owned(),
+            support: Support::Supported,
+            citations: Vec::new(),
+        };
+        let written = claim("The term of the lease of Unit 7 begins on 1 March 2021.");
+        let put = |quoted: &str| {
+            let asked = "When does the term of the lease of Unit 7 begin?";
+            rival(&[asked], &written, &claim(quoted)).map(|rival| rival.text)
+        };
+        let begins = "The term of the lease of Unit 7 begins on 1 April 2021.";
+        assert_eq!(put("The term is ten years from 1 April 2021.").as_deref(), Some(begins));
+        for other in [
+            "This lease is made on 1 March 2021.",
+            "It runs from 1 April 2021 to 31 March 2031.",
+            "The deposit is £9,450.",
+            "The tenant has 4 keys.",
+            "Unit 7 is on the ground floor.",
+        ] {
+            assert_eq!(put(other), None, "{other}");
+        }
+        let rent = rival(&["What is the rent?"], &claim("£3,150"), &claim("The deposit is £9,450."));
+        assert_eq!(rent.unwrap().text, "£9,450");
+        assert_eq!(rival(&["What is the rent?"], &claim("£3,150"), &claim("It has 9,450 bricks.")), None);
+    }
 
     #[test]
     fn a_row_is_read_with_the_names_of_its_columns() {
