@@ -10,7 +10,7 @@ use carrel_corpus::{Citation, DocumentId, Embedder, Passage, Support};
 
 use crate::Error;
 use crate::evidence::{Evidence, denied, subject};
-use crate::facts::{Fact, Found, facts, names, stated};
+use crate::facts::{Fact, Found, facts, is_date, names, stated};
 use crate::support::{Features, THRESHOLD, probability};
 use crate::text::{ANTONYMS, dot, tokens};
 use crate::words::{content_stems, content_words};
@@ -419,10 +419,6 @@ impl Checked {
             features: Features::default(),
         }
     }
-}
-
-fn is_date(fact: &Fact) -> bool {
-    matches!(fact, Fact::Date { .. })
 }
 
 fn without_list_marker(sentence: &str) -> &str {

@@ -33,6 +33,10 @@ pub(crate) enum Unit {
     Yen,
 }
 
+pub(crate) fn is_date(fact: &Fact) -> bool {
+    matches!(fact, Fact::Date { .. })
+}
+
 /// A fact with its place in the text it was read from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found {

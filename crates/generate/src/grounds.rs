@@ -9,7 +9,7 @@ use carrel_corpus::{Claim, Generator, Span, Support};
 use crate::Error;
 use crate::answerable::{Strength, lacks_date};
 use crate::evidence::{Evidence, is_row};
-use crate::facts::{Fact, Found, facts, stated};
+use crate::facts::{Fact, Found, facts, is_date, stated};
 use crate::prompt::{YesNo, absence};
 use crate::setting::parts;
 use crate::words::content_stems;
@@ -174,10 +174,6 @@ fn rival(asked: &[&str], written: &Claim, quoted: &Claim) -> Option<Claim> {
     let (before, after) = (&written.text[..own.range.start], &written.text[own.range.end..]);
     let text = format!("{before}{}{after}", &quoted.text[other.range]);
     Some(Claim { text, ..quoted.clone() })
-}
-
-fn is_date(fact: &Fact) -> bool {
-    matches!(fact, Fact::Date { .. })
 }
 
 /// What the table that a sentence stands in says that its cells are, as a line; empty where it stands in none, or is that row.
