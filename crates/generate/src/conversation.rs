@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use carrel_corpus::{Embedder, Generator};
 
-use crate::text::{dot, tokens};
+use crate::text::{Token, dot, tokens};
 use crate::words::content_stems;
 use crate::{Error, Turn, prompt};
 
-/// Words that point back. `it` and `there` also stand in questions that need nothing, so they count only
-/// where the question names little of its own.
+/// Words that point back, wherever [`points_back`] finds no other use of theirs.
 const BACKWARD: [&str; 46] = [
     "it", "its", "they", "them", "their", "theirs", "he", "she", "him", "his", "her", "hers", "this", "that",
     "these", "those", "there", "then", "same", "former", "latter", "one", "ones", "else", "other", "others",
@@ -46,12 +45,35 @@ pub fn leans_on_history(question: &str) -> bool {
     let words = tokens(question);
     let content = words.iter().filter(|token| token.content).count();
     let named = words.iter().skip(1).any(|token| token.capital && token.content);
-    let backward = words
-        .iter()
-        .map(|token| question[token.range.clone()].to_lowercase())
-        .any(|word| BACKWARD.contains(&word.as_str()));
+    let plain: Vec<String> = words.iter().map(|token| question[token.range.clone()].to_lowercase()).collect();
+    let backward = (0..words.len()).any(|at| points_back(&words, &plain, at));
     (backward && (!named || content <= 3)) || content <= 1 && !named
 }
+
+/// Whether a word stands for something said before. It does not in "is there a cap", "is it allowed to sublet", "the
+/// clause that limits", "within one year".
+fn points_back(words: &[Token], plain: &[String], at: usize) -> bool {
+    let word = plain[at].as_str();
+    if !BACKWARD.contains(&word) {
+        return false;
+    }
+    let before = at.checked_sub(1).map_or("", |before| plain[before].as_str());
+    let after = plain.get(at + 1).map_or("", String::as_str);
+    let follows_content = at > 0 && words[at - 1].content;
+    match word {
+        "there" => !TO_BE.contains(&before) && !TO_BE.contains(&after),
+        "it" => {
+            let expletive =
+                plain.get(at + 2).is_some_and(|word| ["to", "that", "if"].contains(&word.as_str()));
+            !(TO_BE.contains(&before) && expletive)
+        }
+        "that" => !follows_content || after.is_empty(),
+        "one" | "former" | "other" => !words.get(at + 1).is_some_and(|next| next.content),
+        _ => true,
+    }
+}
+
+const TO_BE: [&str; 8] = ["is", "are", "was", "were", "be", "been", "will", "shall"];
 
 /// The question as it reads without the conversation, or `None` where it already stands alone.
 ///
@@ -121,14 +143,30 @@ mod tests {
 
     #[test]
     fn questions_that_lean() {
-        for question in
-            ["And the deposit?", "When was it signed?", "Why?", "What about Anna?", "Who are they?"]
-        {
+        for question in [
+            "And the deposit?",
+            "When was it signed?",
+            "Why?",
+            "What about Anna?",
+            "Who are they?",
+            "Which one?",
+            "Does that include the garden?",
+            "Is it allowed?",
+            "Who else signed that?",
+            "Who lives there?",
+        ] {
             assert!(leans_on_history(question), "{question}");
         }
-        for question in
-            ["When was the lease of Mill Lane signed?", "How high is the monthly rent?", "Who is Anna?"]
-        {
+        for question in [
+            "When was the lease of Mill Lane signed?",
+            "How high is the monthly rent?",
+            "Who is Anna?",
+            "Is there a cap on the Consultant's liability?",
+            "Is it allowed to sublet the flat?",
+            "Which clauses are there on noise?",
+            "Which is the clause that limits liability?",
+            "What must be paid within one year?",
+        ] {
             assert!(!leans_on_history(question), "{question}");
         }
     }
