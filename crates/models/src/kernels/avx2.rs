@@ -1,11 +1,12 @@
-//! The lanes as pairs of 256-bit registers: AVX2 with FMA and F16C.
+//! The lanes as pairs of 256-bit registers: AVX2 with FMA and F16C, and with AVX-VNNI where there is no AVX-512.
 
 use std::arch::x86_64::*;
 
 use super::lanes::Lanes;
 
+/// With the dot products of AVX-VNNI, or with those that AVX2 makes of multiplications in pairs.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2;
+pub(crate) struct Avx2<const VNNI: bool>;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Ints(__m256i, __m256i);
@@ -37,10 +38,10 @@ const fn pairs_that_fit(bits: u32) -> usize {
     }
 }
 
-impl Lanes for Avx2 {
+impl<const VNNI: bool> Lanes for Avx2<VNNI> {
     type F = Floats;
     type I = Ints;
-    const SIGNED_BYTES: bool = true;
+    const SIGNED_BYTES: bool = !VNNI;
     const WIDE: bool = false;
 
     // SAFETY of all that follows: the caller vouches for AVX2, FMA and F16C and for the pointers.
@@ -103,8 +104,19 @@ impl Lanes for Avx2 {
         rows: &[*const i8; M],
     ) -> [Ints; M] {
         unsafe {
-            let ones = _mm256_set1_epi16(1);
             let mut sums = start;
+            if VNNI {
+                for step in 0..STEPS {
+                    let weights = Self::load_i(tile.add(step * 64));
+                    for m in 0..M {
+                        let inputs = _mm256_set1_epi32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
+                        let low = _mm256_dpbusd_avx_epi32(sums[m].0, weights.0, inputs);
+                        sums[m] = Ints(low, _mm256_dpbusd_avx_epi32(sums[m].1, weights.1, inputs));
+                    }
+                }
+                return sums;
+            }
+            let ones = _mm256_set1_epi16(1);
             let run = pairs_that_fit(BITS).min(STEPS);
             let mut first = 0;
             while first < STEPS {

@@ -9,6 +9,9 @@ pub enum Isa {
     Plain,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// AVX2 with dot products: Intel's laptops since 2021 and AMD's since 2024.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
     #[cfg(target_arch = "aarch64")]
@@ -40,6 +43,7 @@ impl Isa {
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vnni");
             found.extend(avx2.then_some(Isa::Avx2));
+            found.extend((avx2 && is_x86_feature_detected!("avxvnni")).then_some(Isa::AvxVnni));
             found.extend((avx2 && avx512).then_some(Isa::Avx512Vnni));
         }
         #[cfg(target_arch = "aarch64")]
@@ -65,6 +69,8 @@ impl Isa {
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx2 => with_avx2(kernel),
                 #[cfg(target_arch = "x86_64")]
+                Isa::AvxVnni => with_avx_vnni(kernel),
+                #[cfg(target_arch = "x86_64")]
                 Isa::Avx512Vnni => with_avx512(kernel),
                 #[cfg(target_arch = "aarch64")]
                 Isa::NeonDot => with_neon(kernel),
@@ -77,7 +83,14 @@ impl Isa {
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the caller vouches for the instructions.
-    unsafe { kernel.run::<super::avx2::Avx2>() }
+    unsafe { kernel.run::<super::avx2::Avx2<false>>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
+unsafe fn with_avx_vnni<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller vouches for the instructions.
+    unsafe { kernel.run::<super::avx2::Avx2<true>>() }
 }
 
 #[cfg(target_arch = "x86_64")]
