@@ -39,7 +39,8 @@ const OPENINGS: [&str; 18] = [
 /// Whether a question cannot be understood without the turns before it.
 pub fn leans_on_history(question: &str) -> bool {
     let lower = question.trim().to_lowercase();
-    if OPENINGS.iter().any(|opening| lower.starts_with(opening)) {
+    // French "is there" begins as Spanish "and" does.
+    if OPENINGS.iter().any(|opening| lower.starts_with(opening)) && !lower.starts_with("y a-t-") {
         return true;
     }
     let words = tokens(question);
@@ -50,8 +51,8 @@ pub fn leans_on_history(question: &str) -> bool {
     (backward && (!named || content <= 3)) || content <= 1 && !named
 }
 
-/// Whether a word stands for something said before. It does not in "is there a cap", "is it allowed to sublet", "the
-/// clause that limits", "within one year".
+/// Whether a word stands for something said before. It does not in "is there a cap", "gibt es", "y a-t-il", "is it allowed
+/// to sublet", "the clause that limits", "within one year".
 fn points_back(words: &[Token], plain: &[String], at: usize) -> bool {
     let word = plain[at].as_str();
     if !BACKWARD.contains(&word) {
@@ -60,12 +61,16 @@ fn points_back(words: &[Token], plain: &[String], at: usize) -> bool {
     let before = at.checked_sub(1).map_or("", |before| plain[before].as_str());
     let after = plain.get(at + 1).map_or("", String::as_str);
     let follows_content = at > 0 && words[at - 1].content;
+    let expletive = |with: &[&str]| {
+        TO_BE.contains(&before) && plain.get(at + 2).is_some_and(|word| with.contains(&word.as_str()))
+    };
     match word {
         "there" => !TO_BE.contains(&before) && !TO_BE.contains(&after),
-        "it" => {
-            let expletive =
-                plain.get(at + 2).is_some_and(|word| ["to", "that", "if"].contains(&word.as_str()));
-            !(TO_BE.contains(&before) && expletive)
+        "it" => !expletive(&["to", "that", "if"]),
+        "es" => before != "gibt" && after != "gibt",
+        "y" => after != "a",
+        "il" => {
+            after != "y" && !plain[..at].ends_with(&["y", "a", "t"].map(str::to_owned)) && !expletive(&["de"])
         }
         "that" => !follows_content || after.is_empty(),
         "one" | "former" | "other" => !words.get(at + 1).is_some_and(|next| next.content),
@@ -73,7 +78,7 @@ fn points_back(words: &[Token], plain: &[String], at: usize) -> bool {
     }
 }
 
-const TO_BE: [&str; 8] = ["is", "are", "was", "were", "be", "been", "will", "shall"];
+const TO_BE: [&str; 9] = ["is", "are", "was", "were", "be", "been", "will", "shall", "est"];
 
 /// The question as it reads without the conversation, or `None` where it already stands alone.
 ///
@@ -154,6 +159,8 @@ mod tests {
             "Is it allowed?",
             "Who else signed that?",
             "Who lives there?",
+            "Wann endet es?",
+            "Quand finit-il ?",
         ] {
             assert!(leans_on_history(question), "{question}");
         }
@@ -166,6 +173,9 @@ mod tests {
             "Which clauses are there on noise?",
             "Which is the clause that limits liability?",
             "What must be paid within one year?",
+            "Gibt es eine Obergrenze für die Haftung?",
+            "Y a-t-il une limite pour la caution du bail ?",
+            "Est-il permis de sous-louer un appartement ?",
         ] {
             assert!(!leans_on_history(question), "{question}");
         }
