@@ -114,8 +114,10 @@ impl<'a> Aligner<'a> {
         let stretches = self.complete(&claim, best, &candidates);
         let features = self.features(&claim, &stretches);
         let score = probability(&features);
-        let supported =
-            score >= THRESHOLD && !features.fails_to_the_letter() && !claim.echoes_beyond(&features);
+        let supported = score >= THRESHOLD
+            && !features.fails_to_the_letter()
+            && !claim.echoes_beyond(&features)
+            && !self.is_told_of_another(&claim, &stretches);
         if supported {
             let documents = stretches.iter().map(|stretch| self.document(stretch.sentences.start));
             self.found_in = documents.collect();
@@ -349,19 +351,31 @@ impl<'a> Aligner<'a> {
         }
     }
 
-    /// Share of the question's words around the stretch: in it, in its neighbours or its headings.
+    /// Share of the question's words around the stretch.
     fn asked(&self, indices: &[usize]) -> f32 {
-        let near = |stem: &str| {
-            indices.iter().any(|&index| {
-                let surroundings = &self.evidence.surroundings[self.evidence.sentences[index].passage];
-                let first = index.saturating_sub(1).max(surroundings.sentences.start);
-                let last = (index + 2).min(surroundings.sentences.end);
-                surroundings.header.contains(stem)
-                    || self.evidence.labelled(index, stem)
-                    || self.evidence.sentences[first..last].iter().any(|s| s.stems.contains(stem))
-            })
-        };
+        let near = |stem: &str| indices.iter().any(|&index| self.is_near(index, stem));
         self.evidence.weights.coverage(self.question_stems.iter(), near).unwrap_or(0.0)
+    }
+
+    /// Whether a word is in a sentence, in its neighbours or its headings.
+    fn is_near(&self, index: usize, stem: &str) -> bool {
+        let surroundings = &self.evidence.surroundings[self.evidence.sentences[index].passage];
+        let first = index.saturating_sub(1).max(surroundings.sentences.start);
+        let last = (index + 2).min(surroundings.sentences.end);
+        surroundings.header.contains(stem)
+            || self.evidence.labelled(index, stem)
+            || self.evidence.sentences[first..last].iter().any(|s| s.stems.contains(stem))
+    }
+
+    /// Whether a claim repeats several words of the question of which none is anywhere around its evidence: that the
+    /// Consultant's liability ends after 30 days is not said by fees that are capped at 30 days.
+    fn is_told_of_another(&self, claim: &Claim, stretches: &[Stretch]) -> bool {
+        let repeated: Vec<&String> = claim.stems.intersection(&self.question_stems).collect();
+        let near = |stem: &&&String| {
+            let mut indices = stretches.iter().flat_map(|stretch| stretch.sentences.clone());
+            indices.any(|index| self.is_near(index, stem))
+        };
+        repeated.len() >= 2 && !repeated.iter().any(|stem| near(&stem))
     }
 
     /// Share of the question's words, beside those of the claim, in one sentence.
@@ -494,6 +508,22 @@ mod tests {
         assert_eq!(support("The term of ten years is from 1 April 2021."), Support::Supported);
         assert_eq!(support("The rent for the year is due on 1 May 2021."), Support::Supported);
         assert_eq!(support("The keys of the mill were handed over on 1 April 2021."), Support::Supported);
+    }
+
+    #[test]
+    fn a_subject_that_stands_nowhere_near_is_not_what_is_told_of() {
+        let contract = "The total is capped at 30 days unless both agree otherwise in writing.";
+        let liability = "The Consultant's liability is limited to 150,000 pounds.";
+        let passages = [passage(1, "a.txt", 0, contract), passage(1, "a.txt", 200, liability)];
+        let support = |question: &str, claim: &str| {
+            Aligner::new(&passages, question, &Counting).check(claim, &[]).unwrap().support
+        };
+        let ends = "The Consultant's liability ends after 30 days unless both agree otherwise in writing.";
+        assert_eq!(support("When does the Consultant's liability end?", ends), Support::Unsupported);
+        let capped = "The total is capped at 30 days unless both agree otherwise in writing.";
+        assert_eq!(support("At how many days is the total capped?", capped), Support::Supported);
+        let bound = "The amount is capped at 30 days unless both agree otherwise in writing.";
+        assert_eq!(support("What bounds the amount?", bound), Support::Supported);
     }
 
     #[test]
