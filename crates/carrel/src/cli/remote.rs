@@ -122,7 +122,7 @@ impl Remote {
         );
         let sent = stream.write_all(request.as_bytes());
         // A server that has answered need not have read everything: what it says comes before what broke.
-        Reply::read(stream).or_else(|failure| Err(sent.map_or_else(lost, |()| failure)))
+        Reply::read(stream).map_err(|failure| sent.err().map_or(failure, lost))
     }
 }
 
