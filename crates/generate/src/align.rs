@@ -371,11 +371,8 @@ impl<'a> Aligner<'a> {
     /// Consultant's liability ends after 30 days is not said by fees that are capped at 30 days.
     fn is_told_of_another(&self, claim: &Claim, stretches: &[Stretch]) -> bool {
         let repeated: Vec<&String> = claim.stems.intersection(&self.question_stems).collect();
-        let near = |stem: &&&String| {
-            let mut indices = stretches.iter().flat_map(|stretch| stretch.sentences.clone());
-            indices.any(|index| self.is_near(index, stem))
-        };
-        repeated.len() >= 2 && !repeated.iter().any(|stem| near(&stem))
+        let mut indices = stretches.iter().flat_map(|stretch| stretch.sentences.clone());
+        repeated.len() >= 2 && !indices.any(|index| repeated.iter().any(|stem| self.is_near(index, stem)))
     }
 
     /// Share of the question's words, beside those of the claim, in one sentence.

@@ -72,12 +72,22 @@ fn points_back(words: &[Token], plain: &[String], at: usize) -> bool {
         "il" => {
             after != "y" && !plain[..at].ends_with(&["y", "a", "t"].map(str::to_owned)) && !expletive(&["de"])
         }
-        "that" => !follows_content || after.is_empty(),
-        "one" | "former" | "other" => !words.get(at + 1).is_some_and(|next| next.content),
+        // "The clause that limits", but not "who signed that contract".
+        "that" => {
+            let noun = follows_content && at > 1 && ARTICLES.contains(&plain[at - 2].as_str());
+            !noun || after.is_empty()
+        }
+        // A number, but not in "which one" and "the second one".
+        "one" => {
+            let counts = words.get(at + 1).is_some_and(|next| next.content);
+            !counts || follows_content || POINTERS.contains(&before)
+        }
         _ => true,
     }
 }
 
+const ARTICLES: [&str; 5] = ["the", "a", "an", "any", "every"];
+const POINTERS: [&str; 7] = ["which", "this", "that", "the", "first", "second", "other"];
 const TO_BE: [&str; 9] = ["is", "are", "was", "were", "be", "been", "will", "shall", "est"];
 
 /// The question as it reads without the conversation, or `None` where it already stands alone.
@@ -159,6 +169,9 @@ mod tests {
             "Is it allowed?",
             "Who else signed that?",
             "Who lives there?",
+            "Who signed that contract?",
+            "Does the second one expire earlier?",
+            "When did the other party sign?",
             "Wann endet es?",
             "Quand finit-il ?",
         ] {
