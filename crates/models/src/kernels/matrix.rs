@@ -1,5 +1,6 @@
 //! A weight matrix in packed form.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use memmap2::Mmap;
@@ -11,6 +12,9 @@ use super::multiply::{Input, MultiplyGroup, Output};
 use super::pack::{GROUP, group_bytes, pack_group};
 use super::pool::Pool;
 use crate::gguf::GgmlType;
+
+/// Activation rows that the widest kernel works on at once.
+const ROWS: usize = 8;
 
 /// A cache line, so that packed memory is aligned to one.
 #[derive(Clone, Copy)]
@@ -130,25 +134,45 @@ pub(crate) struct Product<'a> {
 /// Multiplies the same activation rows with one or several matrices, in one parallel step.
 pub(crate) fn multiply(pool: &Pool, isa: Isa, input: Rows<'_>, products: &mut [Product<'_>]) {
     let mut plan = Vec::with_capacity(products.len());
-    let mut groups = 0;
+    let (mut groups, mut rows) = (0, 0);
     for product in products.iter_mut() {
         let matrix = product.matrix;
-        let rows = input.floats.len() / matrix.columns;
+        rows = input.floats.len() / matrix.columns;
         assert!(input.floats.len() == rows * matrix.columns && product.out.len() == rows * matrix.rows);
         assert!(!matrix.wants_quantised() || input.quantised.rows == rows);
         plan.push((groups, matrix, Output { at: product.out.as_mut_ptr(), stride: matrix.rows }));
         groups += matrix.rows.div_ceil(GROUP);
     }
     let step = (groups / (pool.threads() * 16)).clamp(1, 64);
-    pool.run(groups.div_ceil(step), &|unit| {
+    let units = groups.div_ceil(step);
+    let batch = batch(rows, input.floats.len());
+    pool.run(units * rows.div_ceil(batch), &|unit| {
+        let (first_row, unit) = (unit / units * batch, unit % units);
         for index in unit * step..groups.min((unit + 1) * step) {
             let Some(&(first, matrix, out)) = plan.iter().rev().find(|part| part.0 <= index) else { return };
-            multiply_group(isa, input, matrix, index - first, out);
+            let batch = first_row..rows.min(first_row + batch);
+            multiply_group(isa, input, batch, matrix, index - first, out);
         }
     });
 }
 
-fn multiply_group(isa: Isa, input: Rows<'_>, matrix: &Matrix, group: usize, out: Output) {
+/// Quantised activations that stay in a core's own cache, in bytes.
+const CACHED: usize = 1 << 19;
+
+/// Activation rows that all weights pass by, before the next ones: they are read again for each group of weights.
+fn batch(rows: usize, elements: usize) -> usize {
+    let parts = elements.div_ceil(CACHED).max(1);
+    rows.div_ceil(parts).next_multiple_of(ROWS).max(ROWS)
+}
+
+fn multiply_group(
+    isa: Isa,
+    input: Rows<'_>,
+    batch: Range<usize>,
+    matrix: &Matrix,
+    group: usize,
+    out: Output,
+) {
     let size = group_bytes(matrix.kind, matrix.columns);
     let first = group * GROUP;
     let width = GROUP.min(matrix.rows - first);
@@ -160,6 +184,7 @@ fn multiply_group(isa: Isa, input: Rows<'_>, matrix: &Matrix, group: usize, out:
             true => Input::Quantised(input.quantised),
             false => Input::Floats(input.floats),
         },
+        batch,
         // SAFETY: the column is within a row of `out`.
         out: Output { at: unsafe { out.at.add(first) }, ..out },
         width,

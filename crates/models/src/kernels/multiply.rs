@@ -6,6 +6,8 @@
 
 #![expect(clippy::needless_range_loop, reason = "several arrays are walked in step")]
 
+use std::ops::Range;
+
 use super::activations::Activations;
 use super::blocks::BLOCK;
 use super::isa::Kernel;
@@ -35,12 +37,14 @@ pub(crate) enum Input<'a> {
     Floats(&'a [f32]),
 }
 
-/// One group of weights times all rows.
+/// One group of weights times a batch of activation rows.
 pub(crate) struct MultiplyGroup<'a> {
     pub kind: GgmlType,
     pub columns: usize,
     pub group: &'a [u8],
     pub input: Input<'a>,
+    /// The activation rows that are multiplied.
+    pub batch: Range<usize>,
     /// Results of the group's sixteen rows, or as many as `width` says.
     pub out: Output,
     pub width: usize,
@@ -79,7 +83,7 @@ impl Kernel for MultiplyGroup<'_> {
 }
 
 impl MultiplyGroup<'_> {
-    /// Unpacks the group chunk by chunk, and multiplies each chunk with all rows.
+    /// Unpacks the group chunk by chunk, and multiplies each chunk with the whole batch.
     #[inline(always)]
     unsafe fn quantised<
         L: Lanes,
@@ -97,7 +101,7 @@ impl MultiplyGroup<'_> {
             return unsafe { self.one_row::<L, BITS, OFFSET, NESTED, HALVES, MINIMUM>(input) };
         }
         let blocks = self.columns / BLOCK;
-        let chunk = if input.rows < 4 { 8 } else { CHUNK };
+        let chunk = if self.batch.len() < 4 { 8 } else { CHUNK };
         let mut room = std::mem::MaybeUninit::<Tile>::uninit();
         let tile = room.as_mut_ptr();
         // SAFETY: blocks are read in order up to the group's last; the tile is written before it is read.
@@ -111,18 +115,18 @@ impl MultiplyGroup<'_> {
                     reader.next::<BITS, OFFSET, NESTED, HALVES, MINIMUM>(start + slot, place);
                 }
                 let part = Part { input, start, count, tile };
-                let mut row = 0;
+                let Range { start: mut row, end } = self.batch.clone();
                 if L::WIDE {
-                    while row + 8 <= input.rows {
+                    while row + 8 <= end {
                         self.rows::<L, 8, BITS, OFFSET, HALVES, MINIMUM>(&part, row);
                         row += 8;
                     }
                 }
-                while row + 4 <= input.rows {
+                while row + 4 <= end {
                     self.rows::<L, 4, BITS, OFFSET, HALVES, MINIMUM>(&part, row);
                     row += 4;
                 }
-                match input.rows - row {
+                match end - row {
                     1 => self.rows::<L, 1, BITS, OFFSET, HALVES, MINIMUM>(&part, row),
                     2 => self.rows::<L, 2, BITS, OFFSET, HALVES, MINIMUM>(&part, row),
                     3 => self.rows::<L, 3, BITS, OFFSET, HALVES, MINIMUM>(&part, row),
@@ -242,15 +246,14 @@ impl MultiplyGroup<'_> {
     /// Weights that are floats in the file: `fma` column by column.
     #[inline(always)]
     unsafe fn floats<L: Lanes>(&self, values: &[f32]) {
-        let rows = values.len() / self.columns;
-        let mut row = 0;
+        let Range { start: mut row, end } = self.batch.clone();
         // SAFETY: rows are within `values` and `out`.
         unsafe {
-            while row + 4 <= rows {
+            while row + 4 <= end {
                 self.float_rows::<L, 4>(values, row);
                 row += 4;
             }
-            while row < rows {
+            while row < end {
                 self.float_rows::<L, 1>(values, row);
                 row += 1;
             }
