@@ -143,6 +143,6 @@ pub trait Generator: Send + Sync {
         prompt: &Prompt,
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generation, SeamError>;
-    /// Log-likelihood, in nats, of each token of `continuation` as the reply to the messages of `prompt`.
-    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, SeamError>;
+    /// Log-likelihoods, in nats, of the tokens of each continuation as the reply to the messages of `prompt`, which is read once.
+    fn score(&self, prompt: &Prompt, continuations: &[&str]) -> Result<Vec<Vec<f32>>, SeamError>;
 }

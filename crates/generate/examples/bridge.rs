@@ -187,11 +187,15 @@ impl Generator for Remote {
         })
     }
 
-    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, SeamError> {
-        let reply = call(&json!({
-            "call": "score", "messages": messages(prompt), "prefix": prompt.reply_prefix, "continuation": continuation,
-        }))?;
-        let score = reply["score"].as_f64().ok_or_else(|| SeamError::new("the script gave no score"))?;
-        Ok(vec![score as f32])
+    fn score(&self, prompt: &Prompt, continuations: &[&str]) -> Result<Vec<Vec<f32>>, SeamError> {
+        let score = |continuation: &&str| {
+            let reply = call(&json!({
+                "call": "score", "messages": messages(prompt), "prefix": prompt.reply_prefix,
+                "continuation": continuation,
+            }))?;
+            let score = reply["score"].as_f64().ok_or_else(|| SeamError::new("the script gave no score"))?;
+            Ok(vec![score as f32])
+        };
+        continuations.iter().map(score).collect()
     }
 }

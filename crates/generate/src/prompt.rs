@@ -190,11 +190,12 @@ impl YesNo {
 
     /// How much likelier the model finds yes than no, in nats a token.
     pub fn log_odds(&self, generator: &dyn Generator) -> Result<f32, Error> {
-        let mean = |reply: &str| -> Result<f32, Error> {
-            let tokens = generator.score(&self.0, reply)?;
-            Ok(tokens.iter().sum::<f32>() / tokens.len().max(1) as f32)
+        let scores = generator.score(&self.0, &["Yes", "No"])?;
+        let mean = |reply: usize| {
+            let tokens = &scores[reply];
+            tokens.iter().sum::<f32>() / tokens.len().max(1) as f32
         };
-        Ok(mean("Yes")? - mean("No")?)
+        Ok(mean(0) - mean(1))
     }
 }
 
@@ -203,7 +204,7 @@ pub(crate) fn absence(text: &str, question: &str, generator: &dyn Generator) -> 
     let [text, question] = [text, question].map(neutralise);
     let body = format!("<<passage 1>>\n{}\n<<end>>\nQuestion: {question}\nAnswer:", text.trim());
     let asked = reply_to(vec![message(Role::System, SYSTEM), message(Role::User, &body)], 1);
-    Ok(generator.score(&asked, ABSENT)?.iter().sum())
+    Ok(generator.score(&asked, &[ABSENT])?.concat().iter().sum())
 }
 
 /// A request about the conversation itself, without document text.

@@ -79,15 +79,15 @@ impl Generator for Script {
         })
     }
 
-    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, SeamError> {
+    fn score(&self, prompt: &Prompt, continuations: &[&str]) -> Result<Vec<Vec<f32>>, SeamError> {
         let holds =
             |words: &str| prompt.messages.last().is_some_and(|message| message.content.contains(words));
-        let found = match !holds(NOTHING) && continuation == "Yes" {
+        let found = |continuation: &&str| match !holds(NOTHING) && *continuation == "Yes" {
             true if self.doubted.is_some_and(holds) => -self.yes,
             true => self.yes,
             false => 0.0,
         };
-        Ok(vec![found - continuation.len() as f32])
+        Ok(continuations.iter().map(|reply| vec![found(reply) - reply.len() as f32]).collect())
     }
 }
 

@@ -164,36 +164,56 @@ impl LocalGenerator {
         Ok(Some(logits))
     }
 
-    fn likelihoods(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, Error> {
+    fn likelihoods(&self, prompt: &Prompt, continuations: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         let before = self.template.tokens(&self.tokenizer, prompt)?;
-        let reply_prefix = format!("{}{continuation}", prompt.reply_prefix);
-        let whole = self.template.tokens(&self.tokenizer, &Prompt { reply_prefix, ..prompt.clone() })?;
+        let with = |continuation: &&str| -> Result<Vec<u32>, Error> {
+            let reply_prefix = format!("{}{continuation}", prompt.reply_prefix);
+            self.template.tokens(&self.tokenizer, &Prompt { reply_prefix, ..prompt.clone() })
+        };
+        let wholes: Vec<Vec<u32>> = continuations.iter().map(with).collect::<Result<_, _>>()?;
         let limit = self.decoder.context_tokens();
-        if whole.len() > limit {
-            return Err(Error::ContextOverflow { tokens: whole.len(), limit });
+        if let Some(tokens) = wholes.iter().map(Vec::len).find(|&tokens| tokens > limit) {
+            return Err(Error::ContextOverflow { tokens, limit });
         }
-        // Where the end of the prompt and the continuation become one token, that token belongs to the continuation.
-        let common = before.iter().zip(&whole).take_while(|(a, b)| a == b).count().max(1);
-        if common == whole.len() {
-            return Ok(Vec::new());
-        }
+        // Where the end of the prompt and a continuation become one token, that token belongs to the continuation.
+        let end = |whole: &[u32]| before.iter().zip(whole).take_while(|(a, b)| a == b).count().max(1);
+        let Some(first) = wholes.first() else { return Ok(Vec::new()) };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut state = kept.take(&self.decoder, &whole[..common]);
+        let mut state = kept.take(&self.decoder, &first[..end(first)]);
+        let mut next = Vec::new();
+        let mut found = Vec::with_capacity(wholes.len());
+        for whole in &wholes {
+            let end = end(whole);
+            if end == whole.len() {
+                found.push(Vec::new());
+                continue;
+            }
+            if next.is_empty() || state.len() != end || state.common_prefix(whole) < end {
+                state.truncate(state.common_prefix(&whole[..end - 1]));
+                let read = state.len();
+                next = self.decoder.prefill(&mut state, &whole[read..end])?.to_vec();
+            }
+            found.push(self.go_on(&mut state, whole, &next)?);
+        }
+        kept.put(&self.decoder, state, Purpose::Opinion);
+        Ok(found)
+    }
+
+    /// Log-likelihoods of the tokens of `whole` that the state has not read, where `next` are the logits of the first of
+    /// them. The state is left as it was.
+    fn go_on(&self, state: &mut State, whole: &[u32], next: &[f32]) -> Result<Vec<f32>, Error> {
         let read = state.len();
-        let first = self.decoder.prefill(&mut state, &whole[read..common])?;
-        let mut found = vec![log_probability(first, whole[common])];
-        let vocabulary = first.len();
-        for (start, step) in (common..whole.len() - 1)
+        let mut found = vec![log_probability(next, whole[read])];
+        for (start, step) in (read..whole.len() - 1)
             .step_by(SCORE_STEP)
             .map(|start| (start, &whole[start..(start + SCORE_STEP).min(whole.len() - 1)]))
         {
-            let rows = self.decoder.verify(&mut state, step)?;
-            for (index, row) in rows.chunks_exact(vocabulary).enumerate() {
+            let rows = self.decoder.verify(state, step)?;
+            for (index, row) in rows.chunks_exact(next.len()).enumerate() {
                 found.push(log_probability(row, whole[start + index + 1]));
             }
         }
-        state.truncate(common);
-        kept.put(&self.decoder, state, Purpose::Opinion);
+        state.truncate(read);
         Ok(found)
     }
 }
@@ -256,8 +276,8 @@ impl Generator for LocalGenerator {
         self.write(prompt, sink).map_err(|error| SeamError::caused_by("the model could not answer", error))
     }
 
-    fn score(&self, prompt: &Prompt, continuation: &str) -> Result<Vec<f32>, SeamError> {
-        self.likelihoods(prompt, continuation)
+    fn score(&self, prompt: &Prompt, continuations: &[&str]) -> Result<Vec<Vec<f32>>, SeamError> {
+        self.likelihoods(prompt, continuations)
             .map_err(|error| SeamError::caused_by("the model could not judge the text", error))
     }
 }

@@ -159,8 +159,10 @@ fn a_schema_is_followed() {
 fn what_the_passage_says_is_likelier_than_what_it_does_not() {
     let Some(generator) = load(None, true, 2) else { return };
     let asked = question("What is the monthly rent?");
-    let right = generator.score(&asked, "The monthly rent is 1,450 euros.").unwrap();
-    let wrong = generator.score(&asked, "The monthly purple is sideways trombone.").unwrap();
+    let replies = ["The monthly rent is 1,450 euros.", "The monthly purple is sideways trombone."];
+    let [right, wrong] = replies.map(|reply| generator.score(&asked, &[reply]).unwrap().concat());
+    let together = generator.score(&asked, &[replies[1], "", replies[0]]).unwrap();
+    assert_eq!(together, [wrong.clone(), Vec::new(), right.clone()]);
     assert!(right.iter().chain(&wrong).all(|&token| token < 0.0));
     let mean = |tokens: &[f32]| tokens.iter().sum::<f32>() / tokens.len() as f32;
     let least = |tokens: &[f32]| tokens.iter().copied().fold(0.0, f32::min);
@@ -178,14 +180,14 @@ fn of_opinions_only_what_two_begin_with_is_kept_over_a_restart() {
     let about = |text: &str| {
         prompt(vec![message(Role::System, SYSTEM), message(Role::User, &format!("{text}\n\nIs rent paid?"))])
     };
-    let first = generator.score(&about(PASSAGE), "Yes").unwrap();
+    let first = generator.score(&about(PASSAGE), &["Yes"]).unwrap().concat();
     assert_eq!(files(), 0);
-    let second = generator.score(&about("Dogs are not allowed."), "Yes").unwrap();
+    let second = generator.score(&about("Dogs are not allowed."), &["Yes"]).unwrap().concat();
     assert_eq!(files(), 1);
-    generator.score(&about("Bicycles are kept in the cellar."), "Yes").unwrap();
+    generator.score(&about("Bicycles are kept in the cellar."), &["Yes"]).unwrap().concat();
     assert_eq!(files(), 1);
     drop(generator);
     let Some(restarted) = load(Some(directory.path()), true, 2) else { return };
-    assert_eq!(restarted.score(&about(PASSAGE), "Yes").unwrap(), first);
-    assert_eq!(restarted.score(&about("Dogs are not allowed."), "Yes").unwrap(), second);
+    assert_eq!(restarted.score(&about(PASSAGE), &["Yes"]).unwrap().concat(), first);
+    assert_eq!(restarted.score(&about("Dogs are not allowed."), &["Yes"]).unwrap().concat(), second);
 }
