@@ -86,6 +86,12 @@ impl<'a> Evidence<'a> {
         &self.passages[sentence.passage].text[sentence.range.clone()]
     }
 
+    /// Title and headings of a passage, as one line.
+    pub fn name(&self, passage: usize) -> String {
+        let passage = &self.passages[passage];
+        [std::slice::from_ref(&passage.title), &passage.headings].concat().join(" > ")
+    }
+
     /// Makes the vectors of `wanted` that are not there yet.
     pub fn embed(&mut self, wanted: &[usize], embedder: &dyn Embedder) -> Result<(), Error> {
         let missing: Vec<usize> =

@@ -91,7 +91,7 @@ impl<'a> Judge<'a> {
         let start = citation.span.start - passage.span.start;
         let from = passage.text.floor_char_boundary(start.saturating_sub(AROUND));
         let to = passage.text.ceil_char_boundary(start + citation.quote.len() + AROUND);
-        let name = [std::slice::from_ref(&passage.title), &passage.headings].concat().join(" > ");
+        let name = self.evidence.name(number);
         let labels = labels(self.evidence, number, start);
         let around = match from > 0 {
             true => format!("{name}\n{labels}{}", &passage.text[from..to]),

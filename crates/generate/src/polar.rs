@@ -99,15 +99,15 @@ pub(crate) fn find(
     let mut ranked: Vec<(f32, usize)> =
         citable.into_iter().map(|index| (nearness.in_context(evidence, index), index)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let names = names(question);
     let inclined = inclination(&YesNo::polar(NOTHING, NOTHING), generator)?;
     let mut best: Option<(f32, Claim)> = None;
     for &(_, index) in ranked.iter().take(ASKED) {
         if go_on().is_break() {
             return Ok(None);
         }
-        let text = evidence.text(index);
-        let shown = &text[..text.floor_char_boundary(SHOWN)];
-        let says_yes = YesNo::polar(shown, question).log_odds(generator)? - inclined;
+        let says_yes =
+            YesNo::polar(&shown(evidence, index, &names), question).log_odds(generator)? - inclined;
         let sure = says_yes + NEAR * nearness.of(evidence, index);
         if sure >= BAR && best.as_ref().is_none_or(|(most, _)| sure > *most) {
             let claim = quotation(evidence, index);
@@ -117,6 +117,25 @@ pub(crate) fn find(
         }
     }
     Ok(best.map(|(_, claim)| claim))
+}
+
+/// Words of a question that name something: `Unit 7`.
+fn names(question: &str) -> BTreeSet<String> {
+    let names = |token: &Token| {
+        token.content && (token.capital || question[token.range.clone()].starts_with(char::is_numeric))
+    };
+    tokens(question).into_iter().filter(names).map(|token| token.stem).collect()
+}
+
+/// A sentence as the model is shown it: below its title and headings where those have names that are asked for and it lacks.
+fn shown(evidence: &Evidence, index: usize, names: &BTreeSet<String>) -> String {
+    let (text, sentence) = (evidence.text(index), &evidence.sentences[index]);
+    let text = &text[..text.floor_char_boundary(SHOWN)];
+    let header = &evidence.surroundings[sentence.passage].header;
+    match names.iter().any(|stem| header.contains(stem) && !sentence.stems.contains(stem)) {
+        true => format!("{}\n{text}", evidence.name(sentence.passage)),
+        false => text.to_owned(),
+    }
 }
 
 /// Whether a sentence is a heading, a signature or a table of contents, as the capitals of all its words tell: none says yes.
@@ -170,6 +189,7 @@ fn yes(question: &str) -> &'static str {
 mod tests {
     use super::*;
     use crate::seams::{Counting, Script, passage};
+    use carrel_corpus::Passage;
 
     #[test]
     fn questions_for_a_yes_are_told_from_others() {
@@ -217,6 +237,16 @@ mod tests {
         assert_eq!(claim.text, "Yes: The tenant may keep one cat in the flat.");
         assert_eq!(claim.citations[0].quote, "The tenant may keep one cat in the flat.");
         assert!(find_in(text, "May the tenant keep a cat?", false).is_none());
+    }
+
+    #[test]
+    fn a_sentence_is_shown_below_the_title_that_says_of_what_it_speaks() {
+        let text = "The Tenant has paid a deposit of £9,450.";
+        let passages = [Passage { title: "Lease of Unit 7".to_owned(), ..passage(1, "lease.pdf", 0, text) }];
+        let evidence = Evidence::new(&passages);
+        let shown = |question: &str| shown(&evidence, 0, &names(question));
+        assert_eq!(shown("Is there a deposit for Unit 7?"), format!("Lease of Unit 7\n{text}"));
+        assert_eq!(shown("Is there a deposit under the lease?"), text);
     }
 
     #[test]
