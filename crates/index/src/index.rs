@@ -160,9 +160,9 @@ impl Index {
     fn publish_locked(&self, everything: bool) -> Result<()> {
         let (sequence, held) = self.catalog.read(|tx| {
             let sequence = catalog::sequence(tx)?;
-            let seen = self.live().sequence;
+            let (seen, is_whole) = (self.live().sequence, self.live().is_whole);
             let append = everything || self.is_time_to_append(tx, sequence)?;
-            if seen == sequence && seen > 0 && !append {
+            if seen == sequence && seen > 0 && !append && is_whole != self.vectors.is_indexed() {
                 return Ok((sequence, sequence));
             }
             self.keywords.catch_up(tx, sequence)?;
@@ -198,7 +198,7 @@ impl Index {
         let (chunks, embedded) = delta::counts(tx)?;
         let grown = embedded > self.vectors.indexed() + self.vectors.indexed() / 8;
         if embedded > self.tuning.exact_up_to && chunks == embedded && grown {
-            self.vectors.index(embedded)?;
+            self.vectors.index(tx, embedded)?;
         }
         Ok(())
     }
@@ -302,7 +302,8 @@ impl Index {
         let searcher = self.keywords.compact()?;
         self.live_mut().replace_searcher(&self.keywords, searcher)?;
         self.keywords.collect_garbage()?;
-        self.vectors.compact()?;
+        self.catalog.read(|tx| self.vectors.compact(tx))?;
+        self.publish_locked(false)?;
         self.catalog.compact()
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Live {
     in_matrix: Vec<bool>,
     dead: usize,
     pub(crate) matrix: Matrix,
+    /// Whether the matrix has the rows of all slots; otherwise the approximate index has the others.
+    pub(crate) is_whole: bool,
     pub(crate) searcher: Searcher,
     pub(crate) segments: Vec<Segment>,
     keys: Vec<(SegmentId, Option<Opstamp>)>,
@@ -48,6 +50,7 @@ impl Live {
             in_matrix: Vec::new(),
             dead: 0,
             matrix: Matrix::new(dimensions),
+            is_whole: true,
             searcher,
             segments: Vec::new(),
             keys: Vec::new(),
@@ -79,13 +82,11 @@ impl Live {
             self.sweep();
         }
         let since = match vectors {
-            VectorRows::All => self.sequence,
-            VectorRows::Since(held) => {
-                self.matrix.remap(|_| None);
-                self.in_matrix.fill(false);
-                held
-            }
+            VectorRows::All if self.is_whole => self.sequence,
+            VectorRows::All => self.empty_matrix(0),
+            VectorRows::Since(held) => self.empty_matrix(held),
         };
+        self.is_whole = matches!(vectors, VectorRows::All);
         if since == 0 {
             self.matrix.reserve(delta::counts(tx)?.1);
         }
@@ -100,6 +101,13 @@ impl Live {
         self.view(keywords, searcher)?;
         self.sequence = sequence;
         Ok(())
+    }
+
+    /// Lets go of all rows, those up to `since` for good; gives it back.
+    fn empty_matrix(&mut self, since: i64) -> i64 {
+        self.matrix = Matrix::new(self.matrix.dimensions());
+        self.in_matrix.fill(false);
+        since
     }
 
     fn put_document(&mut self, document: FilteredDocument) {

@@ -162,21 +162,20 @@ fn nearest(
     restricted: bool,
 ) -> Result<Vec<(u32, f32)>> {
     let mut found = live.matrix.scan(vector, |slot| allowed.allows(slot));
-    if !stores.vectors.is_indexed() {
+    if live.is_whole {
         return Ok(found);
     }
-    let scope: Vec<u32> = match everything {
-        true => Vec::new(),
-        false => (0..live.slots()).filter(|slot| allowed.allows(*slot)).take(EXACT_SCOPE + 1).collect(),
-    };
-    if !everything && scope.len() <= EXACT_SCOPE {
-        let chunks = scope.iter().map(|slot| live.chunk(*slot));
+    let scope = || (0..live.slots()).filter(|slot| allowed.allows(*slot));
+    let size = if everything { live.slots() as usize } else { scope().count() };
+    if !everything && size <= EXACT_SCOPE {
+        let chunks = scope().map(|slot| live.chunk(slot));
         let similarities = stores.catalog.read(|tx| passages::similarities(tx, chunks, vector))?;
         return Ok(similarities.into_iter().filter_map(|(chunk, s)| Some((live.slot(chunk)?, s))).collect());
     }
     let documents = (!everything).then(|| live.allowed_documents(allowed));
     let wanted = DEPTH.max(limit.saturating_mul(2)) * if restricted { 4 } else { 1 };
-    let indexed = stores.vectors.nearest(vector, wanted, documents)?;
+    let share = size as f64 / f64::from(live.slots());
+    let indexed = stores.catalog.read(|tx| stores.vectors.nearest(tx, vector, wanted, share, documents))?;
     let known: HashSet<u32> = found.iter().map(|(slot, _)| *slot).collect();
     let indexed = indexed.into_iter().filter_map(|(chunk, s)| Some((live.slot(chunk.0)?, s)));
     found.extend(indexed.filter(|(slot, _)| allowed.allows(*slot) && !known.contains(slot)));
@@ -185,7 +184,7 @@ fn nearest(
 
 /// An approximate index names only its best: what words found is compared too, so that both sides judge it.
 fn compare(stores: &Stores, live: &Live, vector: &[f32], found: &mut [Candidate]) -> Result<()> {
-    if !stores.vectors.is_indexed() {
+    if live.is_whole {
         return Ok(());
     }
     let missing = found.iter().filter(|candidate| candidate.similarity.is_none());

@@ -5,6 +5,7 @@
 //! written down is deleted, and what the catalog has beyond it is replayed.
 
 mod held;
+mod probes;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -23,16 +24,19 @@ use lancedb::{DistanceType, Table};
 use rusqlite::Transaction;
 use tokio::runtime::Runtime;
 
-use crate::catalog::delta;
 use crate::catalog::lock;
+use crate::catalog::{delta, passages};
 use crate::{Error, Result};
 use held::{Held, Synced};
+use probes::{NEIGHBOURS, Sample};
 
 const TABLE: &str = "chunks";
 /// Rows handed to LanceDB at a time.
 const BATCH: usize = 8_192;
 /// Candidates are found by scalar-quantised codes; this many times the wanted number is compared exactly.
-const REFINE: u32 = 2;
+const REFINE: usize = 2;
+/// An index is searched where at most one of so many of its partitions has to be looked into.
+const WORTHWHILE: usize = 4;
 /// Predicates longer than this are split.
 const PREDICATE_RANGES: usize = 400;
 
@@ -85,9 +89,9 @@ impl Vectors {
         lock(&self.held).sequence
     }
 
-    /// Whether there is an approximate index, so that not every row has to be compared.
+    /// Whether there is an approximate index that is worth searching, so that not every row has to be compared.
     pub(crate) fn is_indexed(&self) -> bool {
-        lock(&self.held).indexed > 0
+        lock(&self.held).probes > 0
     }
 
     pub(crate) fn rows(&self) -> Result<usize> {
@@ -148,28 +152,37 @@ impl Vectors {
         held.write(&self.directory)
     }
 
-    /// Builds the approximate index when there is none, or takes the rows into it that it lacks.
-    pub(crate) fn index(&self, rows: usize) -> Result<()> {
+    /// Builds the approximate index when there is none, or takes the rows into it that it lacks, and finds out how many of its
+    /// partitions a search has to look into.
+    pub(crate) fn index(&self, tx: &Transaction, rows: usize) -> Result<()> {
+        let Held { indexed, partitions: former, .. } = *lock(&self.held);
+        // Partitions that have grown to twice their size are cut anew.
+        let grows = indexed > 0 && partitions(rows) <= 2 * former;
+        let partitions = if grows { former } else { partitions(rows) };
         let build = async {
-            if self.is_indexed() {
+            if grows {
                 return self
                     .table
                     .optimize(OptimizeAction::Index(OptimizeOptions::default()))
                     .await
                     .map(drop);
             }
-            // Without a graph in each partition: for 100,000 rows that took more than two minutes to build.
+            // Without a graph in each partition: not optimised, that took two minutes to build for 100,000 rows.
             let builder = IvfSqIndexBuilder::default()
                 .distance_type(DistanceType::Dot)
-                .num_partitions(partitions(rows))
+                .num_partitions(partitions as u32)
                 .sample_rate(64)
                 .max_iterations(20);
             self.table.create_index(&["vector"], LanceIndex::IvfSq(builder)).execute().await
         };
         self.runtime.block_on(build).map_err(Error::vectors)?;
+        let enough = Sample::of(tx, self.dimensions, rows)?
+            .enough(partitions, |vector, probes| self.probe(tx, vector, NEIGHBOURS + 1, probes, None))?;
+        // Looking into most of it takes longer than comparing everything in memory.
+        let probes = if enough <= (partitions / WORTHWHILE).max(1) { enough } else { 0 };
         let files = lock(&self.synced).sync(&self.directory)?;
         let mut held = lock(&self.held);
-        (held.indexed, held.files) = (rows, files);
+        (held.indexed, held.partitions, held.probes, held.files) = (rows, partitions, probes, files);
         held.write(&self.directory)
     }
 
@@ -179,26 +192,44 @@ impl Vectors {
     }
 
     /// About `limit` of the chunks nearest to `query` by inner product, best first. `documents`, when given, are the
-    /// only ones that are looked at.
+    /// only ones that are looked at, and have `share` of all chunks: the nearest of a tenth lie among ten times as many.
     pub(crate) fn nearest(
         &self,
+        tx: &Transaction,
         query: &[f32],
         limit: usize,
+        share: f64,
+        documents: Option<Vec<i64>>,
+    ) -> Result<Vec<(ChunkId, f32)>> {
+        let Held { partitions, probes, .. } = *lock(&self.held);
+        let probes = match probes {
+            0 => partitions.max(1),
+            probes => ((probes as f64 / share).ceil() as usize).min(partitions),
+        };
+        self.probe(tx, query, limit, probes, documents)
+    }
+
+    /// The same, in so many partitions.
+    fn probe(
+        &self,
+        tx: &Transaction,
+        query: &[f32],
+        limit: usize,
+        probes: usize,
         documents: Option<Vec<i64>>,
     ) -> Result<Vec<(ChunkId, f32)>> {
         if query.len() != self.dimensions || documents.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Vec::new());
         }
-        let query: Vec<f16> = query.iter().map(|value| f16::from_f32(*value)).collect();
+        let codes: Vec<f16> = query.iter().map(|value| f16::from_f32(*value)).collect();
         let search = async {
             let mut search = self
                 .table
                 .query()
-                .nearest_to(query)?
+                .nearest_to(codes)?
                 .distance_type(DistanceType::Dot)
-                .limit(limit)
-                .nprobes(probes(self.indexed()))?
-                .refine_factor(REFINE)
+                .limit(limit.saturating_mul(REFINE))
+                .nprobes(probes)?
                 .select(Select::columns(&["chunk", "_distance"]));
             if let Some(documents) = documents {
                 search = search.only_if(rows::predicates("document", documents, usize::MAX).concat());
@@ -206,12 +237,18 @@ impl Vectors {
             search.execute().await?.try_collect::<Vec<RecordBatch>>().await
         };
         let batches = self.runtime.block_on(search).map_err(Error::vectors)?;
-        Ok(batches.iter().flat_map(rows::hits).collect())
+        // LanceDB would read them from the table one by one, which takes ten times as long.
+        let found = passages::similarities(tx, batches.iter().flat_map(rows::chunks), query)?;
+        let mut found: Vec<(ChunkId, f32)> =
+            found.into_iter().map(|(chunk, s)| (ChunkId(chunk), s)).collect();
+        found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// Rewrites the table without deleted rows and deletes every file of its former versions.
-    pub(crate) fn compact(&self) -> Result<()> {
-        let indexed = self.is_indexed();
+    pub(crate) fn compact(&self, tx: &Transaction) -> Result<()> {
+        let indexed = self.indexed() > 0;
         let rows = self.rows()?;
         let compaction = async {
             if indexed {
@@ -231,7 +268,7 @@ impl Vectors {
         self.runtime.block_on(compaction).map_err(Error::vectors)?;
         if indexed {
             lock(&self.held).indexed = 0;
-            self.index(rows)?;
+            self.index(tx, rows)?;
             self.runtime.block_on(self.prune()).map_err(Error::vectors)?;
         }
         self.write_down(self.held())
@@ -273,12 +310,6 @@ async fn open_table(directory: &Path, dimensions: usize, fresh: bool) -> lancedb
 }
 
 /// Partitions of about 1,024 rows.
-fn partitions(rows: usize) -> u32 {
-    (rows / 1_024).clamp(1, 4_096) as u32
-}
-
-/// Enough partitions for a recall of 0.99: a twelfth, and at least 16.
-fn probes(rows: usize) -> usize {
-    let partitions = partitions(rows) as usize;
-    (partitions / 12).max(16).min(partitions)
+fn partitions(rows: usize) -> usize {
+    (rows / 1_024).clamp(1, 4_096)
 }

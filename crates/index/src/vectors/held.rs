@@ -17,6 +17,9 @@ pub(super) struct Held {
     pub(super) dimensions: usize,
     /// Rows in the approximate index; 0 while there is none.
     pub(super) indexed: usize,
+    pub(super) partitions: usize,
+    /// Partitions of it that a search looks into; 0 where all rows are compared instead.
+    pub(super) probes: usize,
     pub(super) embedder: String,
     /// The table's files, relative to its directory, with their lengths.
     pub(super) files: BTreeMap<String, u64>,
@@ -25,7 +28,15 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn none(embedder: &str, dimensions: usize) -> Held {
         let embedder = embedder.to_owned();
-        Held { sequence: 0, dimensions, indexed: 0, embedder, files: BTreeMap::new() }
+        Held {
+            sequence: 0,
+            dimensions,
+            indexed: 0,
+            partitions: 0,
+            probes: 0,
+            embedder,
+            files: BTreeMap::new(),
+        }
     }
 
     /// `None` when there is no file. One that cannot be made sense of is an error.
@@ -44,10 +55,19 @@ impl Held {
     fn parse(text: &str) -> Option<Held> {
         let mut lines = text.strip_suffix("end\n")?.lines();
         let mut value = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
+        let (sequence, dimensions) = (value("sequence")?.parse().ok()?, value("dimensions")?.parse().ok()?);
+        // An index of which it was not written down how far it has to be searched is made again.
+        let mut index = value("indexed")?.split(' ').map(str::parse);
+        let [indexed, partitions, probes] = match (index.next(), index.next(), index.next()) {
+            (Some(rows), Some(partitions), Some(probes)) => [rows.ok()?, partitions.ok()?, probes.ok()?],
+            _ => [0; 3],
+        };
         let mut held = Held {
-            sequence: value("sequence")?.parse().ok()?,
-            dimensions: value("dimensions")?.parse().ok()?,
-            indexed: value("indexed")?.parse().ok()?,
+            sequence,
+            dimensions,
+            indexed,
+            partitions,
+            probes,
             embedder: value("embedder")?.to_owned(),
             files: BTreeMap::new(),
         };
@@ -72,10 +92,10 @@ impl Held {
     }
 
     fn text(&self) -> String {
-        let Held { sequence, dimensions, indexed, embedder, files } = self;
+        let Held { sequence, dimensions, indexed, partitions, probes, embedder, files } = self;
         let files: String = files.iter().map(|(name, length)| format!("file {length} {name}\n")).collect();
         format!(
-            "sequence {sequence}\ndimensions {dimensions}\nindexed {indexed}\nembedder {embedder}\n{files}end\n"
+            "sequence {sequence}\ndimensions {dimensions}\nindexed {indexed} {partitions} {probes}\nembedder {embedder}\n{files}end\n"
         )
     }
 
@@ -170,7 +190,8 @@ mod tests {
     fn what_is_held_round_trips() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(Held::read(directory.path()).unwrap(), None);
-        let mut held = Held { sequence: 7, indexed: 3, ..Held::none("minilm @ 1", 384) };
+        let mut held =
+            Held { sequence: 7, indexed: 3, partitions: 4, probes: 2, ..Held::none("minilm @ 1", 384) };
         fs::create_dir(directory.path().join("data")).unwrap();
         fs::write(directory.path().join("data/a b"), b"rows").unwrap();
         held.files = Synced::default().sync(directory.path()).unwrap();

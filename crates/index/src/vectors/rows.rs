@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Float32Type;
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float16Array, Int64Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use carrel_corpus::ChunkId;
 use half::f16;
 
 use crate::catalog::delta::StoredVector;
@@ -36,21 +34,11 @@ pub(super) fn batch(vectors: &[StoredVector], dimensions: usize) -> Result<Recor
     RecordBatch::try_new(schema(dimensions), columns)
 }
 
-/// The chunks of a result and their inner products. LanceDB's dot distance is one minus the inner product.
-pub(super) fn hits(batch: &RecordBatch) -> Vec<(ChunkId, f32)> {
-    let column = |name| batch.column_by_name(name).map(|column| column.as_any());
-    let chunks = column("chunk").and_then(|column| column.downcast_ref::<Int64Array>());
-    let distances = column("_distance")
-        .and_then(|column| column.downcast_ref::<arrow_array::PrimitiveArray<Float32Type>>());
-    match (chunks, distances) {
-        (Some(chunks), Some(distances)) => chunks
-            .values()
-            .iter()
-            .zip(distances.values())
-            .map(|(chunk, distance)| (ChunkId(*chunk), 1.0 - distance))
-            .collect(),
-        _ => Vec::new(),
-    }
+/// The chunks of a result.
+pub(super) fn chunks(batch: &RecordBatch) -> Vec<i64> {
+    let column = batch.column_by_name("chunk").map(|column| column.as_any());
+    let chunks = column.and_then(|column| column.downcast_ref::<Int64Array>());
+    chunks.map_or(Vec::new(), |chunks| chunks.values().to_vec())
 }
 
 /// Predicates that hold for rows whose `column` is one of `ids`, each of at most `ranges` ranges.
