@@ -76,32 +76,35 @@ pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<
     }
     let restricted = !parsed.excluded.is_empty() || query.strict_phrases && !phrases.is_empty();
 
-    let (mut by_keywords, mut most) = (Vec::new(), 0.0);
-    if query.ranking != Ranking::Vectors {
+    let by_keywords = || -> Result<(Vec<(u32, f32)>, f32)> {
+        if query.ranking == Ranking::Vectors {
+            return Ok((Vec::new(), 0.0));
+        }
         let languages: Vec<&str> = live.languages.iter().map(String::as_str).collect();
         let fields = stores.keywords.fields;
         let groups = terms::groups(&parsed.words, &languages, fields);
         let scores =
             rank::scores(&live.searcher, &live.segments, fields, &live.statistics, &live.owners, &groups)?;
-        (by_keywords, most) = (scores.chunks, scores.most);
+        let (mut found, mut most) = (scores.chunks, scores.most);
         for slots in phrases.iter().filter(|slots| !slots.is_empty() && !query.strict_phrases) {
             let weight = live.statistics.weight(slots.len());
             let held: HashSet<u32> = slots.iter().copied().collect();
-            by_keywords
-                .iter_mut()
-                .filter(|(slot, _)| held.contains(slot))
-                .for_each(|(_, score)| *score += weight);
+            found.iter_mut().filter(|(slot, _)| held.contains(slot)).for_each(|(_, score)| *score += weight);
             most += weight;
         }
-        by_keywords.retain(|(slot, _)| allowed.allows(*slot));
-    }
-    let mut by_vectors = Vec::new();
-    if query.ranking != Ranking::Keywords
-        && let Some(vector) = &query.vector
-    {
-        let everything = conditions.is_everything() && !restricted;
-        by_vectors = nearest(stores, live, &allowed, vector, query.limit, everything, restricted)?;
-    }
+        found.retain(|(slot, _)| allowed.allows(*slot));
+        Ok((found, most))
+    };
+    let by_vectors = || match &query.vector {
+        Some(vector) if query.ranking != Ranking::Keywords => {
+            let everything = conditions.is_everything() && !restricted;
+            nearest(stores, live, &allowed, vector, query.limit, everything, restricted)
+        }
+        _ => Ok(Vec::new()),
+    };
+    // Postings keep one core busy, rows of vectors the memory.
+    let (by_keywords, by_vectors) = rayon::join(by_keywords, by_vectors);
+    let ((by_keywords, most), by_vectors) = (by_keywords?, by_vectors?);
     let depth = DEPTH.max(query.limit.saturating_mul(2));
     let mut found = fusion::candidates(by_keywords, by_vectors, live.slots(), depth);
     if let (Ranking::Hybrid, Some(vector)) = (query.ranking, &query.vector) {

@@ -1,4 +1,7 @@
-//! The vector index: a LanceDB table derived from the catalog, one row a chunk, half precision.
+//! The vector index: a LanceDB table derived from the catalog, one row a chunk.
+//!
+//! The catalog's vectors have half precision. Here they are widened: of half-precision columns LanceDB makes its index number by
+//! number, which takes ten times as long.
 //!
 //! LanceDB does not fsync on a local disk. What it wrote is therefore synced here, and only then is the number of
 //! the last change that it holds written down beside it, with the names of its files. After a crash whatever is not
@@ -15,7 +18,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow_array::RecordBatch;
 use carrel_corpus::ChunkId;
 use futures::TryStreamExt;
-use half::f16;
 use lancedb::index::Index as LanceIndex;
 use lancedb::index::vector::IvfSqIndexBuilder;
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
@@ -221,12 +223,11 @@ impl Vectors {
         if query.len() != self.dimensions || documents.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Vec::new());
         }
-        let codes: Vec<f16> = query.iter().map(|value| f16::from_f32(*value)).collect();
         let search = async {
             let mut search = self
                 .table
                 .query()
-                .nearest_to(codes)?
+                .nearest_to(query)?
                 .distance_type(DistanceType::Dot)
                 .limit(limit.saturating_mul(REFINE))
                 .nprobes(probes)?

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float16Array, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, Int64Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use half::f16;
 
 use crate::catalog::delta::StoredVector;
 
 fn item() -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Float16, true))
+    Arc::new(Field::new("item", DataType::Float32, true))
 }
 
 pub(super) fn schema(dimensions: usize) -> SchemaRef {
@@ -24,7 +24,8 @@ pub(super) fn schema(dimensions: usize) -> SchemaRef {
 pub(super) fn batch(vectors: &[StoredVector], dimensions: usize) -> Result<RecordBatch, ArrowError> {
     let fitting = || vectors.iter().filter(|vector| vector.bytes.len() == 2 * dimensions);
     let values = fitting().flat_map(|vector| vector.bytes.chunks_exact(2));
-    let values = Float16Array::from_iter_values(values.map(|pair| f16::from_le_bytes([pair[0], pair[1]])));
+    let values =
+        Float32Array::from_iter_values(values.map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()));
     let vector = FixedSizeListArray::try_new(item(), dimensions as i32, Arc::new(values), None)?;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(fitting().map(|vector| vector.chunk))),
