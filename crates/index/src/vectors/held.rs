@@ -207,5 +207,7 @@ mod tests {
         assert!(!held.is_on_disk(directory.path()), "a torn file shows");
         fs::write(directory.path().join(NAME), "sequence 7\ndim").unwrap();
         assert!(Held::read(directory.path()).is_err(), "a torn file is no statement");
+        let former = Held::parse("sequence 7\ndimensions 384\nindexed 3\nembedder e\nend\n").unwrap();
+        assert_eq!(former.indexed, 0, "an index that was never tried out is made again");
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! How the vectors of a library lie is its own: what is enough for one finds three of four neighbours in another.
 
+use std::collections::BTreeSet;
+
 use carrel_corpus::ChunkId;
 use half::f16;
 use rusqlite::Transaction;
@@ -11,7 +13,7 @@ use crate::catalog::delta;
 use crate::kernel;
 
 /// Vectors whose neighbours are looked for.
-const SAMPLE: usize = 64;
+const SAMPLE: usize = 128;
 /// Neighbours of each.
 pub(super) const NEIGHBOURS: usize = 10;
 /// Share of them that has to be found: more than what is wanted for questions, which lie farther from the texts than the texts
@@ -33,10 +35,10 @@ struct Sampled {
 impl Sample {
     /// Vectors from all over the library, each compared with all others.
     pub(super) fn of(tx: &Transaction, dimensions: usize, rows: usize) -> Result<Sample> {
-        let every = (rows / SAMPLE).max(1);
+        let places = places(rows);
         let (mut sample, mut number) = (Vec::new(), 0);
         each(tx, dimensions, |chunk, row| {
-            if number % every == every / 2 && sample.len() < SAMPLE {
+            if places.contains(&number) {
                 let vector = row.iter().map(|value| value.to_f32()).collect();
                 sample.push(Sampled { chunk, vector, nearest: Vec::new() });
             }
@@ -94,6 +96,12 @@ impl Sampled {
     }
 }
 
+/// Rows spread over the table, by the golden ratio: at even distances they could all be of one kind.
+fn places(rows: usize) -> BTreeSet<usize> {
+    let place = |number: usize| (number as f64 * 0.618_033_988_749_895).fract() * rows as f64;
+    (0..SAMPLE).map(|number| place(number) as usize).collect()
+}
+
 fn each(tx: &Transaction, dimensions: usize, mut row: impl FnMut(i64, &[f16])) -> Result<()> {
     let mut values: Vec<f16> = Vec::with_capacity(dimensions);
     delta::vectors(tx, 0, |vector| {
@@ -125,6 +133,15 @@ mod tests {
         let own = 7 * 11 % 30;
         let expected: Vec<f32> = (19..30).filter(|near| *near != own).map(|near| near as f32).collect();
         assert_eq!(sampled.nearest, expected[expected.len() - NEIGHBOURS..]);
+    }
+
+    #[test]
+    fn the_sample_is_of_every_kind() {
+        let kinds =
+            |every: usize| places(6_200).iter().map(|place| place % every).collect::<BTreeSet<_>>().len();
+        assert_eq!([kinds(6), kinds(8), kinds(10)], [6, 8, 10]);
+        assert_eq!(places(6_200).len(), SAMPLE);
+        assert!(places(6_200).last().unwrap() < &6_200 && places(6).len() == 6);
     }
 
     #[test]

@@ -214,3 +214,45 @@ fn past_the_threshold_an_approximate_index_finds_nearly_what_a_scan_finds() {
     approximate.index().erase().unwrap();
     assert_eq!(approximate.index().integrity().unwrap().problems, [""; 0]);
 }
+
+#[test]
+fn an_index_is_searched_as_long_as_it_finds_what_a_scan_finds() {
+    let exact = Shelf::new();
+    let approximate = Shelf::tuned(Tuning { exact_up_to: 2_000, append_rows: 10_000 });
+    let both = [&exact, &approximate];
+    // Six subjects with words of their own, and texts that have something of all of them.
+    let on_one = |i: usize| format!("s{0}a s{0}b s{0}c s{0}d s{0}e s{0}f n{1} m{2}", i % 6, i, i * 7 % 1_000);
+    let on_all = |i: usize| {
+        let word =
+            |k: usize| format!("s{}{}", i / 6usize.pow(k as u32) % 6, ["a", "b", "c", "d", "e", "f"][k]);
+        (0..6).map(word).collect::<Vec<_>>().join(" ") + &format!(" n{i}")
+    };
+    let fill = |path: &str, texts: Vec<String>| {
+        for shelf in both {
+            shelf.put(path, &texts.join("\n\n"));
+            shelf.settle();
+        }
+    };
+    let agree = |text: &dyn Fn(usize) -> String| {
+        let pairs = (0..30).map(|i| {
+            let query = by_vectors(&text(i * 101 + 3));
+            let [best, found] = both.map(|shelf| shelf.index().search(&query).unwrap());
+            // Of several that are equally near any will do.
+            let least = best.last().unwrap().similarity.unwrap() - 1e-4;
+            (found.iter().filter(|passage| passage.similarity.unwrap() >= least).count(), best.len())
+        });
+        let (common, wanted) = pairs.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+        assert!(common * 100 >= wanted * 99, "{common} of {wanted}");
+    };
+    fill("/d/one.txt", (0..6_200).map(on_one).collect());
+    agree(&on_one);
+    fill("/d/all.txt", (0..2_000).map(|i| on_all(i * 23)).collect());
+    agree(&on_one);
+    agree(&on_all);
+    for shelf in both {
+        shelf.index().remove(&["/d/all.txt".into()]).unwrap();
+        shelf.index().erase().unwrap();
+    }
+    agree(&on_one);
+    assert_eq!(approximate.index().integrity().unwrap().problems, [""; 0]);
+}
