@@ -38,7 +38,7 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning { exact_up_to: 200_000, append_rows: 4_096 }
+        Tuning { exact_up_to: 400_000, append_rows: 4_096 }
     }
 }
 

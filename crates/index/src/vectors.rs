@@ -35,10 +35,12 @@ use probes::{NEIGHBOURS, Sample};
 const TABLE: &str = "chunks";
 /// Rows handed to LanceDB at a time.
 const BATCH: usize = 8_192;
+/// Of unit vectors, as all embedders make, the nearest have the greatest inner product; partitions are cut better by distance.
+const DISTANCE: DistanceType = DistanceType::L2;
 /// Candidates are found by scalar-quantised codes; this many times the wanted number is compared exactly.
 const REFINE: usize = 2;
 /// An index is searched where at most one of so many of its partitions has to be looked into.
-const WORTHWHILE: usize = 4;
+const WORTHWHILE: usize = 2;
 /// Predicates longer than this are split.
 const PREDICATE_RANGES: usize = 400;
 
@@ -171,7 +173,7 @@ impl Vectors {
             }
             // Without a graph in each partition: not optimised, that took two minutes to build for 100,000 rows.
             let builder = IvfSqIndexBuilder::default()
-                .distance_type(DistanceType::Dot)
+                .distance_type(DISTANCE)
                 .num_partitions(partitions as u32)
                 .sample_rate(64)
                 .max_iterations(20);
@@ -228,7 +230,7 @@ impl Vectors {
                 .table
                 .query()
                 .nearest_to(query)?
-                .distance_type(DistanceType::Dot)
+                .distance_type(DISTANCE)
                 .limit(limit.saturating_mul(REFINE))
                 .nprobes(probes)?
                 .select(Select::columns(&["chunk", "_distance"]));
