@@ -177,7 +177,7 @@ fn nearest(
     }
     let documents = (!everything).then(|| live.allowed_documents(allowed));
     let wanted = DEPTH.max(limit.saturating_mul(2)) * if restricted { 4 } else { 1 };
-    let share = size as f64 / f64::from(live.slots());
+    let share = size as f64 / f64::from(live.slots().max(1));
     let indexed = stores.catalog.read(|tx| stores.vectors.nearest(tx, vector, wanted, share, documents))?;
     let known: HashSet<u32> = found.iter().map(|(slot, _)| *slot).collect();
     let indexed = indexed.into_iter().filter_map(|(chunk, s)| Some((live.slot(chunk.0)?, s)));
