@@ -3,6 +3,7 @@
 use half::f16;
 use rayon::prelude::*;
 
+use crate::catalog::vectors::from_bytes;
 use crate::kernel;
 
 /// Rows that one task scans: large enough to be worth a task, small enough to share out.
@@ -32,7 +33,7 @@ impl Matrix {
     /// Adds a row from its stored bytes; rows of another length are not of this embedder and left out.
     pub(crate) fn push(&mut self, slot: u32, bytes: &[u8]) {
         if bytes.len() == 2 * self.dimensions {
-            self.values.extend(bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]])));
+            self.values.extend(from_bytes(bytes));
             self.slots.push(slot);
         }
     }

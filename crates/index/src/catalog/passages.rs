@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use super::delta::span;
 use super::documents::title_or_name;
 use super::text;
+use super::vectors::from_bytes;
 use crate::Result;
 
 const PASSAGE: &str =
@@ -98,8 +99,7 @@ pub(crate) fn similarities(
     for chunk in chunks {
         let vector: Option<Vec<u8>> = statement.query_row([chunk], |row| row.get(0)).optional()?;
         if let Some(bytes) = vector.filter(|bytes| bytes.len() == 2 * query.len()) {
-            let row: Vec<half::f16> =
-                bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]])).collect();
+            let row: Vec<half::f16> = from_bytes(&bytes).collect();
             found.insert(chunk, crate::kernel::dot(query, &row));
         }
     }

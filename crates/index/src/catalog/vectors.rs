@@ -82,6 +82,12 @@ pub(crate) fn drop_unused(tx: &Transaction) -> Result<usize> {
     )?)
 }
 
+/// A vector as it is stored: half precision, little-endian.
 pub(crate) fn to_bytes(vector: &[f32]) -> Vec<u8> {
     vector.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()
+}
+
+/// The values of a stored vector.
+pub(crate) fn from_bytes(bytes: &[u8]) -> impl Iterator<Item = f16> {
+    bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]]))
 }

@@ -17,6 +17,7 @@ pub(super) struct Held {
     pub(super) dimensions: usize,
     /// Rows in the approximate index; 0 while there is none.
     pub(super) indexed: usize,
+    /// Partitions of the approximate index; 0 while there is none.
     pub(super) partitions: usize,
     /// Partitions of it that a search looks into; 0 where all rows are compared instead.
     pub(super) probes: usize,

@@ -10,6 +10,7 @@ use rusqlite::Transaction;
 
 use crate::Result;
 use crate::catalog::delta;
+use crate::catalog::vectors::from_bytes;
 use crate::kernel;
 
 /// Vectors whose neighbours are looked for.
@@ -108,7 +109,7 @@ fn each(tx: &Transaction, dimensions: usize, mut row: impl FnMut(i64, &[f16])) -
         // Rows of another length are not of this embedder.
         if vector.bytes.len() == 2 * dimensions {
             values.clear();
-            values.extend(vector.bytes.chunks_exact(2).map(|pair| f16::from_le_bytes([pair[0], pair[1]])));
+            values.extend(from_bytes(&vector.bytes));
             row(vector.chunk, &values);
         }
         Ok(())

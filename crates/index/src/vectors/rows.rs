@@ -7,6 +7,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use half::f16;
 
 use crate::catalog::delta::StoredVector;
+use crate::catalog::vectors::from_bytes;
 
 fn item() -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Float32, true))
@@ -23,9 +24,8 @@ pub(super) fn schema(dimensions: usize) -> SchemaRef {
 /// Rows whose vector is of another length are not of this embedder and left out.
 pub(super) fn batch(vectors: &[StoredVector], dimensions: usize) -> Result<RecordBatch, ArrowError> {
     let fitting = || vectors.iter().filter(|vector| vector.bytes.len() == 2 * dimensions);
-    let values = fitting().flat_map(|vector| vector.bytes.chunks_exact(2));
-    let values =
-        Float32Array::from_iter_values(values.map(|pair| f16::from_le_bytes([pair[0], pair[1]]).to_f32()));
+    let values = fitting().flat_map(|vector| from_bytes(&vector.bytes));
+    let values = Float32Array::from_iter_values(values.map(f16::to_f32));
     let vector = FixedSizeListArray::try_new(item(), dimensions as i32, Arc::new(values), None)?;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(fitting().map(|vector| vector.chunk))),
