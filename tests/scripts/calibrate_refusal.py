@@ -15,8 +15,8 @@ import sys
 import numpy as np
 
 NAMES = ["sentence", "stretch", "passage", "similarity", "missing", "far", "heaviest", "untyped", "opposed",
-         "support", "found", "right", "quoted", "absent"]
-USED = ["similarity", "found", "right", "absent"]
+         "support", "near", "found", "right", "quoted", "absent", "expected"]
+USED = ["near", "found", "right", "absent", "expected"]
 BARS = (-0.9, -0.6, -0.3, 0.0, 0.3)
 PENALTY = 1.0
 

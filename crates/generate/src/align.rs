@@ -12,7 +12,7 @@ use crate::Error;
 use crate::evidence::{Evidence, denied, subject};
 use crate::facts::{Fact, Found, facts, is_date, names, stated};
 use crate::support::{Features, THRESHOLD, probability};
-use crate::text::{ANTONYMS, dot, tokens};
+use crate::text::{ANTONYMS, Token, dot, tokens};
 use crate::words::{content_stems, content_words};
 
 /// The verdict on one claim.
@@ -158,10 +158,18 @@ impl<'a> Aligner<'a> {
         if !named.is_empty() {
             self.subject.clone_from(&named);
         }
+        let is_fact = |token: &Token| {
+            found.iter().any(|f| f.range.start <= token.range.start && token.range.end <= f.range.end)
+        };
+        // A claim that says more than a number may have counted it, as in `its two parties are Acme and Birch`.
+        let says_more = words
+            .iter()
+            .any(|token| token.content && !is_fact(token) && !self.question_stems.contains(&token.stem));
+        let counted = |fact: &Fact| says_more && matches!(fact, Fact::Number { small_word: true, .. });
         let facts = found
-            .into_iter()
-            .filter(|found| !stated(&found.fact, &self.question_facts))
-            .filter(|found| !matches!(found.fact, Fact::Number { small_word: true, .. }))
+            .iter()
+            .filter(|found| !stated(&found.fact, &self.question_facts) && !counted(&found.fact))
+            .cloned()
             .collect();
         Ok(Claim {
             // A bare "yes" stands for what was asked.
@@ -533,5 +541,20 @@ mod tests {
         let (cat, dog) = ("May the tenant keep a cat?", "May the tenant keep a dog under the lease?");
         assert_eq!(support(cat, "The tenant may keep a cat."), Support::Supported);
         assert_eq!(support(dog, "The tenant may keep a dog under the lease."), Support::Unsupported);
+    }
+
+    #[test]
+    fn a_number_that_is_the_whole_answer_stands_in_the_text() {
+        let library =
+            "Loans pay 8% of it. The library of the school comprises nearly 80 libraries in two towns.";
+        let passages = [passage(1, "library.txt", 0, library)];
+        let support = |claim: &str| {
+            let question = "How many libraries make up the library of the school?";
+            Aligner::new(&passages, question, &Counting).check(claim, &[]).unwrap().support
+        };
+        assert_eq!(support("Eight."), Support::Unsupported);
+        assert_eq!(support("Eight libraries make up the library of the school."), Support::Unsupported);
+        assert_eq!(support("80"), Support::Supported);
+        assert_eq!(support("Two"), Support::Supported);
     }
 }

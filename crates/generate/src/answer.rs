@@ -155,7 +155,7 @@ pub fn answer(
     let left = generation.finish == Finish::Cancelled && !absent;
     let mut stands = left;
     if !left {
-        let judge = Judge::new(request.asked, &evidence, generator)?;
+        let judge = Judge::new(request.asked, request.question, &evidence, generator, embedder)?;
         // The sentences near to a yes-or-no question have been judged already.
         let near = nearest.into_iter().take(if polar { 0 } else { QUOTATIONS });
         let mut near = near.map(|sentence| quotation(&evidence, sentence));

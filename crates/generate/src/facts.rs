@@ -221,10 +221,11 @@ fn dates(text: &str) -> Vec<Found> {
 /// Whether one of `evidence` states `claim`, or states it more exactly.
 pub(crate) fn stated(claim: &Fact, evidence: &[Found]) -> bool {
     match claim {
-        Fact::Number { value, unit, .. } => evidence.iter().any(|found| match &found.fact {
+        Fact::Number { value, unit, small_word } => evidence.iter().any(|found| match &found.fact {
             Fact::Number { value: held, unit: measure, .. } => {
-                same_number(*value, *held)
-                    && (unit == measure || *unit == Unit::Plain || *measure == Unit::Plain)
+                // Nobody writes `eight` for `8%`.
+                let plain = *unit == Unit::Plain && !(*small_word && *measure == Unit::Percent);
+                same_number(*value, *held) && (unit == measure || plain || *measure == Unit::Plain)
             }
             Fact::Date { year, day, .. } => {
                 *unit == Unit::Plain && (*value == f64::from(*year) || *value == f64::from(*day))
@@ -323,6 +324,9 @@ mod tests {
         check("$2.5 billion", "$2,500,000,000", true);
         check("twenty-three", "23 episodes", true);
         check("5%", "5 percent", true);
+        check("8", "8%", true);
+        check("eight", "8%", false);
+        check("eight", "8 libraries", true);
         check("$5", "€5", false);
         check("5%", "$5", false);
         check("24 episodes", "23 episodes", false);

@@ -1,17 +1,18 @@
 //! What speaks for an answer once it is written, and whether that carries it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-use carrel_corpus::{Claim, Generator, Span, Support};
+use carrel_corpus::{Citation, Claim, Embedder, Generator, Span, Support};
 
 use crate::Error;
 use crate::answerable::{Strength, lacks_date};
 use crate::evidence::{Evidence, is_row};
 use crate::facts::{Fact, Found, facts, is_date, stated};
-use crate::prompt::{YesNo, absence};
+use crate::prompt::{YesNo, absence, asking};
 use crate::setting::parts;
+use crate::text::dot;
 use crate::words::content_stems;
 
 /// What speaks for an answer once it is written.
@@ -26,12 +27,18 @@ pub struct Grounds {
     pub(crate) quoted: bool,
     /// Whether the model wrote, with all passages before it, that it found no answer.
     pub(crate) absent: bool,
+    /// How much likelier, in nats, the evidence makes the two tokens of the question that it makes likelier least. One who reads of the
+    /// highest form does not ask for the lowest.
+    pub(crate) expected: f32,
 }
 
 /// What the model makes of an answer when it sees nothing but its evidence. While it writes it has many passages before it and
 /// takes what is near for what is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct SecondLook {
+    /// How near the evidence is to the question: the greater cosine of the sentence and of its passage. Another passage that is
+    /// nearer says nothing for this one.
+    pub near: f32,
     /// How unlikely it finds it, in nats, that the text around the evidence holds no answer, when it is to write one.
     pub found: f32,
     /// How much likelier it finds yes than no, in nats and beside [`NOTHING`], where it is asked whether the evidence alone
@@ -61,49 +68,73 @@ pub(crate) struct Judge<'a> {
     asked: Vec<&'a str>,
     evidence: &'a Evidence<'a>,
     generator: &'a dyn Generator,
-    /// What it makes of [`NOTHING`].
+    embedder: &'a dyn Embedder,
+    /// Vectors of what is asked, by itself and with the documents that it names.
+    queries: Vec<Vec<f32>>,
+    /// What the generator makes of [`NOTHING`].
     inclined: f32,
 }
 
 impl<'a> Judge<'a> {
+    /// `question` is `asked` with the documents that it names.
     pub fn new(
-        question: &'a str,
+        asked: &'a str,
+        question: &str,
         evidence: &'a Evidence<'a>,
         generator: &'a dyn Generator,
+        embedder: &'a dyn Embedder,
     ) -> Result<Self, Error> {
         let nothing = YesNo::near_miss(NOTHING, NOTHING, NOTHING);
-        let (asked, inclined) = (parts(question), inclination(&nothing, generator)?);
-        Ok(Judge { asked, evidence, generator, inclined })
+        let inclined = inclination(&nothing, generator)?;
+        let parts = parts(asked);
+        // A title page is near to the name of its document, and a sentence to one of two questions.
+        let texts: BTreeSet<&str> = parts.iter().copied().chain([asked, question]).collect();
+        let queries = texts.into_iter().map(|text| embedder.query(text)).collect::<Result<_, _>>()?;
+        Ok(Judge { asked: parts, evidence, generator, embedder, queries, inclined })
+    }
+
+    /// The first sentence that is supported, with its evidence and the number of the passage that holds it; `None` where none is.
+    fn supported<'c>(&self, claims: &'c [Claim]) -> Option<(&'c Claim, &'c Citation, usize)> {
+        let claim = claims.iter().find(|claim| claim.support == Support::Supported)?;
+        let passages = self.evidence.passages;
+        claim.citations.iter().find_map(|citation| {
+            let number = passages.iter().position(|passage| passage.chunk == citation.chunk)?;
+            Some((claim, citation, number))
+        })
+    }
+
+    /// A citation as the model is shown it by itself: below its title and headings, and the names of its columns.
+    fn alone(&self, citation: &Citation, number: usize) -> String {
+        let start = citation.span.start - self.evidence.passages[number].span.start;
+        let labels = labels(self.evidence, number, start);
+        format!("{}\n{labels}{}", self.evidence.name(number), citation.quote)
     }
 
     /// Looks at the first sentence that is supported; `None` where none is.
     fn look(&self, claims: &[Claim]) -> Result<Option<SecondLook>, Error> {
-        let Some(claim) = claims.iter().find(|claim| claim.support == Support::Supported) else {
-            return Ok(None);
-        };
-        let passages = self.evidence.passages;
-        let Some((number, citation)) = claim.citations.iter().find_map(|citation| {
-            Some((passages.iter().position(|passage| passage.chunk == citation.chunk)?, citation))
-        }) else {
-            return Ok(None);
-        };
-        let passage = &passages[number];
+        let Some((claim, citation, number)) = self.supported(claims) else { return Ok(None) };
+        let passage = &self.evidence.passages[number];
         let start = citation.span.start - passage.span.start;
         let from = passage.text.floor_char_boundary(start.saturating_sub(AROUND));
         let to = passage.text.ceil_char_boundary(start + citation.quote.len() + AROUND);
         let name = self.evidence.name(number);
-        let labels = labels(self.evidence, number, start);
-        let around = match from > 0 {
-            true => format!("{name}\n{labels}{}", &passage.text[from..to]),
-            false => format!("{name}\n{}", &passage.text[from..to]),
-        };
-        let alone = format!("{name}\n{labels}{}", citation.quote);
+        let labels = if from > 0 { labels(self.evidence, number, start) } else { String::new() };
+        let around = format!("{name}\n{labels}{}", &passage.text[from..to]);
         let told = format!("{} {}", claim.text, citation.quote);
         let question = self.answered(&told);
         let found = -absence(&around, question, self.generator)?;
+        let alone = self.alone(citation, number);
         let right = YesNo::near_miss(&alone, question, &claim.text).log_odds(self.generator)?;
         let dateless = lacks_date(question, &told);
-        Ok(Some(SecondLook { found, right: right - self.inclined, dateless }))
+        let near = self.near(&citation.quote, passage.similarity)?;
+        Ok(Some(SecondLook { near, found, right: right - self.inclined, dateless }))
+    }
+
+    /// How near a sentence is to what is asked, or its passage, where that is nearer.
+    fn near(&self, sentence: &str, passage: Option<f32>) -> Result<f32, Error> {
+        let vectors = self.embedder.passages(&[sentence])?;
+        let pairs = self.queries.iter().flat_map(|query| vectors.iter().map(|own| dot(own, query)));
+        Ok(pairs.chain(passage).fold(0.0, f32::max))
     }
 
     /// Puts in the place of `claims` a sentence of the documents that is better grounded, where what the model wrote leaves room
@@ -120,6 +151,7 @@ impl<'a> Judge<'a> {
         // One sentence cannot say what several do.
         let supported = claims.iter().filter(|claim| claim.support == Support::Supported).count();
         if best.is_some() && (supported > 1 || grounds.are_sure()) {
+            grounds.expected = self.expected(claims)?;
             return Ok(true);
         }
         let written = claims.iter().find(|claim| claim.support == Support::Supported).cloned();
@@ -138,7 +170,20 @@ impl<'a> Judge<'a> {
                 (*claims, best, grounds.look, grounds.quoted) = (vec![quoted], Some(other), other, true);
             }
         }
+        grounds.expected = self.expected(claims)?;
         Ok(best.is_some())
+    }
+
+    /// [`Grounds::expected`] of the first sentence that is supported.
+    fn expected(&self, claims: &[Claim]) -> Result<f32, Error> {
+        let Some((claim, citation, number)) = self.supported(claims) else { return Ok(0.0) };
+        let question = self.answered(&format!("{} {}", claim.text, citation.quote));
+        let told = asking(&self.alone(citation, number), &claim.text, question, self.generator)?;
+        let untold = asking(NOTHING, NOTHING, question, self.generator)?;
+        let mut gained: Vec<f32> = told.iter().zip(&untold).map(|(told, untold)| told - untold).collect();
+        gained.sort_by(f32::total_cmp);
+        gained.truncate(2);
+        Ok(gained.iter().sum::<f32>() / gained.len().max(1) as f32)
     }
 
     /// Of several questions, the one that has most words in common with an answer.
@@ -215,18 +260,19 @@ pub(crate) fn quotation(evidence: &Evidence, sentence: usize) -> Claim {
     Claim { span, text, support: Support::Supported, citations: vec![citation] }
 }
 
-// Fitted by `tests/scripts/calibrate_refusal.py` with Qwen2.5-Coder-1.5B to 258 questions of squad2 and clapnq. Of the 134
-// without an answer 0.64 (squad2) and 0.75 (clapnq) are refused, of the 124 with one 0.09 and 0.14.
-const SIMILARITY: f32 = 4.1;
+// Fitted by `tests/scripts/calibrate_refusal.py` with Qwen2.5-Coder-1.5B to 247 questions of squad2 and clapnq. Of the 119
+// without an answer 0.64 (squad2) and 0.70 (clapnq) are refused, of the 128 with one 0.13 and 0.15.
+const NEAR: f32 = 4.0;
 const FOUND: f32 = 0.3;
 const RIGHT: f32 = 0.4;
 const ABSENT: f32 = -1.5;
+const EXPECTED: f32 = 0.35;
 /// Not fitted: what keeps a sentence without a date from answering a question for one, unless it says much else.
 const DATELESS: f32 = -1.0;
 /// An answer whose grounds weigh less is refused.
-const BAR: f32 = 3.2;
-/// Where an answer's grounds weigh as much, it is right nearly always.
-const SURE: f32 = 4.0;
+const BAR: f32 = 2.4;
+/// Where an answer's grounds weigh as much, before it is looked at what one would expect, it is right nearly always.
+const SURE: f32 = 3.8;
 /// How much better grounded a sentence of the documents must be than what the model wrote, which says what was asked. Not where
 /// both are put in the same words.
 const AHEAD: f32 = 0.7;
@@ -244,22 +290,22 @@ impl Grounds {
 
     fn weight(&self) -> f32 {
         let absent = if self.absent { ABSENT } else { 0.0 };
-        SIMILARITY * self.strength.similarity + self.look.weight() + absent
+        NEAR * self.look.near + self.look.weight() + absent + EXPECTED * self.expected
     }
 
     /// All of them, as the script reads them.
-    pub fn row(&self) -> [f32; 14] {
+    pub fn row(&self) -> [f32; 16] {
         let [quoted, absent] = [self.quoted, self.absent].map(|so| f32::from(u8::from(so)));
         let [a, b, c, d, e, f, g, h, i] = self.strength.row();
-        let SecondLook { found, right, .. } = self.look;
-        [a, b, c, d, e, f, g, h, i, self.support, found, right, quoted, absent]
+        let SecondLook { near, found, right, .. } = self.look;
+        [a, b, c, d, e, f, g, h, i, self.support, near, found, right, quoted, absent, self.expected]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seams::passage;
+    use crate::seams::{Counting, Script, passage};
     use carrel_corpus::Passage;
 
     #[test]
@@ -310,5 +356,20 @@ mod tests {
             let start = continued.passages[0].text.find(row).unwrap();
             assert_eq!(labels(&continued, 0, start), "| hotel | capacity |\n", "{row}");
         }
+    }
+
+    #[test]
+    fn another_passage_that_is_near_says_nothing_for_an_answer() {
+        let gauges = "The guarantee of the tide gauges is void.";
+        let secrets =
+            Passage { similarity: Some(0.1), ..passage(2, "nda.txt", 0, "It ends after three years.") };
+        let passages = [passage(1, "gauges.txt", 0, gauges), secrets];
+        let evidence = Evidence::new(&passages);
+        let model = Script::of(&[]).finding(true);
+        let question = "How long is the guarantee of the tide gauges?";
+        let judge = Judge::new(question, question, &evidence, &model, &Counting).unwrap();
+        let near = |sentence| judge.look(&[quotation(&evidence, sentence)]).unwrap().unwrap().near;
+        assert!(near(0) > 0.7, "{}", near(0));
+        assert_eq!(near(1), 0.1);
     }
 }

@@ -131,8 +131,10 @@ fn shortened(quote: &str) -> String {
     }
 }
 
-/// How much of the words two sentences must share to be about the same thing.
+/// Share of the words of the shorter of two sentences that the other must have for both to be about the same thing.
 const SAME_MATTER: f32 = 0.6;
+/// The same of the longer one: all words of a row that has a country and a figure may stand in a sentence on something else.
+const WHOLE_MATTER: f32 = 0.3;
 
 /// The sentence of `text` that says what `quote` says with other figures of the same kinds.
 pub(crate) fn contradicting(quote: &str, text: &str) -> Option<String> {
@@ -154,7 +156,9 @@ pub(crate) fn contradicting(quote: &str, text: &str) -> Option<String> {
         .find(|(sentence, figures)| {
             let theirs = words(sentence);
             let shared = matter.intersection(&theirs).count() as f32;
-            let alike = shared >= SAME_MATTER * matter.len().min(theirs.len()) as f32 && shared >= 3.0;
+            let (fewer, more) = (matter.len().min(theirs.len()), matter.len().max(theirs.len()));
+            let alike =
+                shared >= 3.0 && shared >= SAME_MATTER * fewer as f32 && shared >= WHOLE_MATTER * more as f32;
             alike && differ(&own, figures)
         })
         .map(|(sentence, _)| sentence)
@@ -195,5 +199,8 @@ mod tests {
         );
         assert_eq!(contradicting(old, "The monthly rent for the premises is 900 euros."), None);
         assert_eq!(contradicting(old, "The garage has 3 doors."), None);
+        let advice = "For 12 months after the end of this agreement the Consultant does not advise any other maker of tide \
+                      gauges in the United Kingdom or Ireland.";
+        assert_eq!(contradicting(advice, "| United Kingdom and Ireland | 2,016 |"), None);
     }
 }

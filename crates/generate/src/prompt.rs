@@ -199,6 +199,39 @@ impl YesNo {
     }
 }
 
+const SYSTEM_ASK: &str = "\
+You write questions. Each question asks for what the answer says, of the text that it stands in.
+
+<<text>>
+The stone bridge over the Alda was opened in 1931 by the mayor, Karl Voss. It replaced a ferry. In summer about 9,000 cars \
+cross it every day.
+<<end>>
+Answer: Karl Voss
+Question: Who opened the bridge over the Alda?
+Answer: about 9,000
+Question: How many cars go over the bridge every summer day?
+<<text>>
+Tenant may keep one cat. Dogs need the written consent of the Landlord. The deposit of $1,800 is returned within 30 days \
+after the lease ends.
+<<end>>
+Answer: the written consent of the Landlord
+Question: What is needed to keep a dog?
+Answer: within 30 days after the lease ends
+Question: When does the Landlord give the deposit back?";
+
+/// How likely the model finds each token of `question`, in nats, when it is to ask for what `answer` says of `text`.
+pub(crate) fn asking(
+    text: &str,
+    answer: &str,
+    question: &str,
+    generator: &dyn Generator,
+) -> Result<Vec<f32>, Error> {
+    let [text, answer, question] = [text, answer, question].map(neutralise);
+    let body = format!("<<text>>\n{}\n<<end>>\nAnswer: {answer}\nQuestion:", text.trim());
+    let asked = reply_to(vec![message(Role::System, SYSTEM_ASK), message(Role::User, &body)], 1);
+    Ok(generator.score(&asked, &[&format!(" {question}")])?.concat())
+}
+
 /// How likely the model finds it, in nats, that `text` holds no answer, when it is to write one.
 pub(crate) fn absence(text: &str, question: &str, generator: &dyn Generator) -> Result<f32, Error> {
     let [text, question] = [text, question].map(neutralise);
