@@ -12,7 +12,7 @@ use crate::Error;
 use crate::evidence::{Evidence, denied, subject};
 use crate::facts::{Fact, Found, facts, is_date, names, stated};
 use crate::support::{Features, THRESHOLD, probability};
-use crate::text::{ANTONYMS, Token, dot, tokens};
+use crate::text::{ANTONYMS, dot, tokens};
 use crate::words::{content_stems, content_words};
 
 /// The verdict on one claim.
@@ -158,13 +158,11 @@ impl<'a> Aligner<'a> {
         if !named.is_empty() {
             self.subject.clone_from(&named);
         }
-        let is_fact = |token: &Token| {
-            found.iter().any(|f| f.range.start <= token.range.start && token.range.end <= f.range.end)
-        };
         // A claim that says more than a number may have counted it, as in `its two parties are Acme and Birch`.
-        let says_more = words
-            .iter()
-            .any(|token| token.content && !is_fact(token) && !self.question_stems.contains(&token.stem));
+        let says_more = words.iter().any(|token| {
+            let figure = found.iter().any(|fact| fact.holds(&token.range));
+            token.content && !figure && !self.question_stems.contains(&token.stem)
+        });
         let counted = |fact: &Fact| says_more && matches!(fact, Fact::Number { small_word: true, .. });
         let facts = found
             .iter()

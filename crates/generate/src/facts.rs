@@ -44,6 +44,13 @@ pub(crate) struct Found {
     pub range: Range<usize>,
 }
 
+impl Found {
+    /// Whether a word of the same text is part of it.
+    pub fn holds(&self, word: &Range<usize>) -> bool {
+        self.range.start <= word.start && word.end <= self.range.end
+    }
+}
+
 fn month_names() -> String {
     let mut names: Vec<&str> = MONTHS.iter().map(|(name, _)| *name).collect();
     names.sort_by_key(|name| std::cmp::Reverse(name.len()));

@@ -132,9 +132,8 @@ impl<'a> Judge<'a> {
 
     /// How near a sentence is to what is asked, or its passage, where that is nearer.
     fn near(&self, sentence: &str, passage: Option<f32>) -> Result<f32, Error> {
-        let vectors = self.embedder.passages(&[sentence])?;
-        let pairs = self.queries.iter().flat_map(|query| vectors.iter().map(|own| dot(own, query)));
-        Ok(pairs.chain(passage).fold(0.0, f32::max))
+        let own = self.embedder.passages(&[sentence])?.pop().unwrap_or_default();
+        Ok(self.queries.iter().map(|query| dot(&own, query)).chain(passage).fold(0.0, f32::max))
     }
 
     /// Puts in the place of `claims` a sentence of the documents that is better grounded, where what the model wrote leaves room

@@ -11,8 +11,7 @@ pub(crate) fn content_words(text: &str, facts: &[Found]) -> Vec<String> {
     let mut words = Vec::new();
     let mut written: Option<usize> = None;
     for token in tokens(text) {
-        let inside =
-            facts.iter().position(|f| f.range.start <= token.range.start && token.range.end <= f.range.end);
+        let inside = facts.iter().position(|fact| fact.holds(&token.range));
         match inside {
             Some(at) if written == Some(at) => {}
             Some(at) => {
