@@ -13,6 +13,7 @@ mod kernel;
 mod keywords;
 mod live;
 mod matrix;
+mod names;
 mod query;
 mod records;
 mod search;

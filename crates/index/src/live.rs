@@ -13,12 +13,14 @@ use crate::catalog::delta::{self, FilteredDocument};
 use crate::keywords::Keywords;
 use crate::keywords::rank::{DEAD, Segment, Statistics};
 use crate::matrix::Matrix;
+use crate::names::Names;
 use crate::{Error, Result};
 
 pub(crate) struct Live {
     /// Number of the last change that is visible.
     pub(crate) sequence: i64,
     pub(crate) documents: Vec<FilteredDocument>,
+    pub(crate) names: Names,
     places: HashMap<i64, u32>,
     /// For each slot its chunk, ascending.
     chunks: Vec<i64>,
@@ -44,6 +46,7 @@ impl Live {
         Live {
             sequence: 0,
             documents: Vec::new(),
+            names: Names::default(),
             places: HashMap::new(),
             chunks: Vec::new(),
             owners: Vec::new(),
@@ -115,12 +118,11 @@ impl Live {
             self.languages.push(document.language.clone());
             self.languages.sort();
         }
-        match self.places.get(&document.id) {
-            Some(place) => self.documents[*place as usize] = document,
-            None => {
-                self.places.insert(document.id, self.documents.len() as u32);
-                self.documents.push(document);
-            }
+        let place = *self.places.entry(document.id).or_insert(self.documents.len() as u32);
+        self.names.put(place, &document.path, &document.language);
+        match self.documents.get_mut(place as usize) {
+            Some(former) => *former = document,
+            None => self.documents.push(document),
         }
     }
 

@@ -83,8 +83,7 @@ pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<
         let languages: Vec<&str> = live.languages.iter().map(String::as_str).collect();
         let fields = stores.keywords.fields;
         let groups = terms::groups(&parsed.words, &languages, fields);
-        let scores =
-            rank::scores(&live.searcher, &live.segments, fields, &live.statistics, &live.owners, &groups)?;
+        let scores = rank::scores(live, fields, &groups)?;
         let (mut found, mut most) = (scores.chunks, scores.most);
         for slots in phrases.iter().filter(|slots| !slots.is_empty() && !query.strict_phrases) {
             let weight = live.statistics.weight(slots.len());
@@ -129,8 +128,7 @@ pub(crate) fn meant(stores: &Stores, live: &Live, name: &str, filter: &Filter) -
     let languages: Vec<&str> = live.languages.iter().map(String::as_str).collect();
     let fields = stores.keywords.fields;
     let groups = terms::groups(&parse_query(name).words, &languages, fields);
-    let scores =
-        rank::scores(&live.searcher, &live.segments, fields, &live.statistics, &live.owners, &groups)?;
+    let scores = rank::scores(live, fields, &groups)?;
     let allowed =
         live.documents.iter().zip(&scores.shares).filter(|(document, _)| conditions.allow(document));
     let most = allowed.clone().map(|(_, share)| *share).fold(0.0, f32::max);

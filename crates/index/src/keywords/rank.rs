@@ -16,6 +16,7 @@ use tantivy::{Searcher, SegmentReader, TERMINATED, Term};
 
 use super::Fields;
 use super::terms::{FieldOf, Group};
+use crate::live::Live;
 use crate::{Error, Result};
 
 /// Okapi BM25 (Robertson and Zaragoza, 2009) with the constants of Anserini's baselines.
@@ -129,6 +130,12 @@ struct Document {
     surprise: f32,
     /// Weight of the words that it has at all.
     held: f32,
+    /// Whether it says the word.
+    says: bool,
+    /// What the words that its file is called by count for.
+    named: f32,
+    /// Whether one of these is more than a number.
+    called: bool,
 }
 
 /// What the words of a question find.
@@ -141,20 +148,18 @@ pub(crate) struct Scores {
     pub(crate) shares: Vec<f32>,
 }
 
+fn has_letter(text: &str) -> bool {
+    text.contains(char::is_alphabetic)
+}
+
 /// Sets rare words further apart from common ones: to the power of 1.25.
 fn emphasise(weight: f32) -> f32 {
     weight * weight.max(0.0).sqrt().sqrt()
 }
 
 /// Scores every live chunk that has any of the terms.
-pub(crate) fn scores(
-    searcher: &Searcher,
-    segments: &[Segment],
-    fields: Fields,
-    statistics: &Statistics,
-    owners: &[u32],
-    groups: &[Group],
-) -> Result<Scores> {
+pub(crate) fn scores(live: &Live, fields: Fields, groups: &[Group]) -> Result<Scores> {
+    let Live { searcher, segments, statistics, owners, names, .. } = live;
     let (mut most, mut all) = (0.0, 0.0);
     let mut totals = vec![0f32; owners.len()];
     let mut counts = vec![0u32; owners.len()];
@@ -195,6 +200,7 @@ pub(crate) fn scores(
             let document = &mut documents[*place as usize];
             let frequency = document.frequency as f32;
             document.held += among_documents;
+            document.says = true;
             document.score += among_documents * frequency / (frequency + norms.documents[*place as usize]);
             // How likely the document's other chunks make the word, seen from any one that has it.
             let others = statistics.shares[*place as usize] - 1.0;
@@ -206,6 +212,25 @@ pub(crate) fn scores(
             document.surprise = group.weight * surprise * (K1 + 1.0);
             (document.frequency, document.chunks) = (0, 0);
         }
+        // A quarterly report is told from the others by its file's name alone: what it says, all of them say. A word tells as much
+        // as few files are called by it, less what it tells already where it is said.
+        if group.field == FieldOf::Stems {
+            let mut called = names.holding(&group.terms);
+            called.retain(|place| statistics.shares[*place as usize] > 0.0);
+            let telling = rarity(called.len() as f32, statistics.documents).min(among_chunks);
+            let weight = (K1 + 1.0) * group.weight * emphasise(telling);
+            if !called.is_empty() {
+                most += (weight - among_documents).max(0.0);
+            }
+            let is_word = group.terms.iter().any(|term| term.value().as_str().is_some_and(has_letter));
+            for place in called {
+                let document = &mut documents[place as usize];
+                let counted = if document.says { among_documents } else { 0.0 };
+                document.named += (weight - counted).max(0.0);
+                document.called |= is_word;
+            }
+        }
+        touched.iter().for_each(|place| documents[*place as usize].says = false);
         for slot in &matched {
             let at = *slot as usize;
             let frequency = std::mem::take(&mut counts[at]) as f32;
@@ -214,7 +239,12 @@ pub(crate) fn scores(
         }
     }
     let found = (0..).zip(totals).filter(|(_, score)| *score > 0.0);
-    let whole = |(slot, score): (u32, f32)| (slot, score + documents[owners[slot as usize] as usize].score);
+    let whole = |(slot, score): (u32, f32)| {
+        let document = &documents[owners[slot as usize] as usize];
+        // A number alone names no file.
+        let named = if document.called { document.named } else { 0.0 };
+        (slot, score + document.score + named)
+    };
     let shares = documents.iter().map(|document| document.held / f32::max(all, 1e-6)).collect();
     Ok(Scores { chunks: found.map(whole).collect(), most, shares })
 }

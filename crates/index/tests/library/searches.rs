@@ -71,6 +71,29 @@ fn a_question_about_one_of_many_documents_finds_the_place_in_it() {
 }
 
 #[test]
+fn of_documents_that_say_the_same_the_one_whose_file_is_named_comes_first() {
+    let shelf = Shelf::new();
+    for year in [2022, 2023] {
+        for quarter in 1..4 {
+            let text = format!(
+                "Report of Acme, Inc. on a quarter.\n\nNet sales of Q1, Q2 and Q3 in 2022 and 2023 were {quarter} millions."
+            );
+            shelf.put(&format!("/d/{year}_Q{quarter} ACM.txt"), &text);
+        }
+    }
+    shelf.settle();
+    for query in ["What were the net sales of Q2 2023?", "2023 Q2 ACM net sales"] {
+        for find in [keywords(query), hybrid(query)] {
+            let found = shelf.find(&find);
+            assert!(
+                found[0].0 == "/d/2023_Q2 ACM.txt" && found[0].1.starts_with("Net"),
+                "{query}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn operators_restrict_inside_the_search() {
     let shelf = Shelf::new();
     shelf.add("/d/lease.txt", "The notice period is three months.");

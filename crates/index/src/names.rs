@@ -1,0 +1,82 @@
+//! The words of file names: a question that has several of them means that file.
+
+use std::collections::HashMap;
+
+use tantivy::Term;
+
+use crate::words;
+
+/// For each word, as the stems field has it, the documents whose file is called by it.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// For each document its words.
+    words: Vec<Vec<String>>,
+    places: HashMap<String, Vec<u32>>,
+}
+
+impl Names {
+    /// Takes in what the document at `place` is called, now or from now on.
+    pub(crate) fn put(&mut self, place: u32, path: &str, language: &str) {
+        let at = place as usize;
+        if self.words.len() <= at {
+            self.words.resize_with(at + 1, Vec::new);
+        }
+        for former in std::mem::take(&mut self.words[at]) {
+            if let Some(places) = self.places.get_mut(&former) {
+                places.retain(|other| *other != place);
+            }
+        }
+        let mut words = words_of(path, language);
+        words.sort();
+        words.dedup();
+        for word in &words {
+            self.places.entry(word.clone()).or_default().push(place);
+        }
+        self.words[at] = words;
+    }
+
+    /// The documents whose names have any of the terms, ascending.
+    pub(crate) fn holding(&self, terms: &[Term]) -> Vec<u32> {
+        let mut places = Vec::new();
+        for term in terms {
+            let value = term.value();
+            places
+                .extend(value.as_str().and_then(|word| self.places.get(word)).into_iter().flatten().copied());
+        }
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+}
+
+fn words_of(path: &str, language: &str) -> Vec<String> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    // No tokenizer parts words at an underscore.
+    let tokens = words::tokens(&stem.replace('_', " "));
+    tokens.iter().filter(|token| token.kind.is_stemmed()).map(|token| words::stem(token, language)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tantivy::schema::Field;
+
+    #[test]
+    fn a_renamed_file_is_called_by_its_new_name() {
+        let mut names = Names::default();
+        names.put(0, "/reports/2023 Q2 AAPL.pdf", "en");
+        names.put(1, "/reports/2023_Q3_AAPL.pdf", "en");
+        let holding = |names: &Names, word: &str| {
+            let token = words::tokens(word).remove(0);
+            names.holding(&[Term::from_field_text(Field::from_field_id(0), &words::stem(&token, "en"))])
+        };
+        assert_eq!(holding(&names, "2023"), [0, 1]);
+        assert_eq!(holding(&names, "Q2"), [0]);
+        assert!(holding(&names, "pdf").is_empty() && holding(&names, "reports").is_empty());
+        names.put(0, "/reports/2022 Q4 AAPL.pdf", "en");
+        assert_eq!(holding(&names, "2023"), [1]);
+        assert!(holding(&names, "Q2").is_empty());
+        assert_eq!(holding(&names, "Q4"), [0]);
+    }
+}
