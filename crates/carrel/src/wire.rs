@@ -251,6 +251,9 @@ pub struct Answer {
     pub claims: Vec<Claim>,
     pub passages: Vec<Passage>,
     pub refused: bool,
+    /// Of a refusal the sentence that came nearest to an answer.
+    #[serde(default)]
+    pub nearest: Option<Citation>,
     /// Whether only a visit to every document can answer such a question.
     #[serde(default)]
     pub asks_for_all: bool,
@@ -271,6 +274,7 @@ impl From<&Answered> for Answer {
             claims: answer.claims.iter().map(Claim::from).collect(),
             passages: passages(&answer.passages),
             refused: answer.refused,
+            nearest: answer.nearest.as_ref().map(Citation::from),
             asks_for_all: carrel_generate::tasks::asks_for_all(&answered.question).is_some(),
             notes: answer.notes.clone(),
             coverage: Coverage::from(&answer.coverage),

@@ -138,6 +138,8 @@ pub struct Answer {
     pub passages: Vec<Passage>,
     /// Whether this says that the documents hold no answer. `passages` are then the nearest ones.
     pub refused: bool,
+    /// Of a refusal the sentence that came nearest to an answer, for the person to judge. It supports nothing.
+    pub nearest: Option<Citation>,
     /// Remarks for the person: disagreeing sources, a lone source, an instruction found in a document.
     pub notes: Vec<String>,
     pub coverage: Coverage,

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use carrel_corpus::{
-    Answer, Claim, Coverage, Embedder, Finish, Generation, Generator, Passage, Span, Support,
+    Answer, Citation, Claim, Coverage, Embedder, Finish, Generation, Generator, Passage, Span, Support,
 };
 
 use crate::align::Aligner;
@@ -99,7 +99,7 @@ pub fn answer(
     let packed = pack(request.asked, request.passages, config, generator, embedder)?;
     let mut stats = Stats::default();
     if packed.passages.is_empty() {
-        return Ok((refuse(request, packed, sink), stats));
+        return Ok((refuse(request, packed, None, sink), stats));
     }
     let mut evidence = Evidence::new(&packed.passages);
     let (mut strength, nearest) = answerable::strength(request.asked, &mut evidence, embedder)?;
@@ -111,8 +111,9 @@ pub fn answer(
         }
     }
     stats.grounds.strength = strength;
+    let first = nearest.first().map(|&sentence| evidence.citation(sentence..sentence + 1));
     if answerable::probability(&stats.grounds.strength) < config.refuse_below {
-        return Ok((refuse(request, packed, sink), stats));
+        return Ok((refuse(request, packed, None, sink), stats));
     }
     let turned = changes_topic(request.history, request.question, embedder)?;
     let history = if turned { &[] } else { request.history };
@@ -155,7 +156,7 @@ pub fn answer(
     let left = generation.finish == Finish::Cancelled && !absent;
     let mut stands = left;
     if !left {
-        let judge = Judge::new(request.asked, request.question, &evidence, generator, embedder)?;
+        let mut judge = Judge::new(request.asked, request.question, &evidence, generator, embedder)?;
         // The sentences near to a yes-or-no question have been judged already.
         let near = nearest.into_iter().take(if polar { 0 } else { QUOTATIONS });
         let mut near = near.map(|sentence| quotation(&evidence, sentence));
@@ -167,7 +168,9 @@ pub fn answer(
         }
     }
     if !stands {
-        return Ok((refuse(request, packed, sink), stats));
+        let weighed = claims.iter().find(|claim| claim.support == Support::Supported);
+        let nearest = weighed.and_then(|claim| claim.citations.first().cloned()).or(first);
+        return Ok((refuse(request, packed, nearest, sink), stats));
     }
     let mut notes = notes(&claims, &packed);
     notes.extend(turned.then(|| NEW_TOPIC.to_owned()));
@@ -181,7 +184,8 @@ pub fn answer(
         let _ = sink(Event::Note(note));
     }
     let coverage = request.coverage.clone();
-    let answer = Answer { text, claims, passages: packed.passages, refused: false, notes, coverage };
+    let passages = packed.passages;
+    let answer = Answer { text, claims, passages, refused: false, nearest: None, notes, coverage };
     Ok((answer, stats))
 }
 
@@ -213,10 +217,16 @@ fn judged(
         let _ = sink(Event::Note(note));
     }
     let (text, coverage) = (claims[0].text.clone(), request.coverage.clone());
-    Ok(Some(Answer { text, claims, passages: packed.passages, refused: false, notes, coverage }))
+    let passages = packed.passages;
+    Ok(Some(Answer { text, claims, passages, refused: false, nearest: None, notes, coverage }))
 }
 
-fn refuse(request: &AnswerRequest, packed: Packed, sink: &mut dyn FnMut(Event) -> ControlFlow<()>) -> Answer {
+fn refuse(
+    request: &AnswerRequest,
+    packed: Packed,
+    nearest: Option<Citation>,
+    sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Answer {
     let text = refusal(request.question).to_owned();
     let claim = Claim {
         span: Span::new(0, text.len()),
@@ -234,6 +244,7 @@ fn refuse(request: &AnswerRequest, packed: Packed, sink: &mut dyn FnMut(Event) -
         claims: vec![claim],
         passages: packed.passages,
         refused: true,
+        nearest,
         notes,
         coverage: request.coverage.clone(),
     }
@@ -490,6 +501,7 @@ mod tests {
         assert!(answer.refused);
         assert_eq!(answer.text, "The documents do not say.");
         assert!(!answer.passages.is_empty());
+        assert!(LEASE.contains(&answer.nearest.unwrap().quote));
     }
 
     #[test]
@@ -529,7 +541,8 @@ mod tests {
     fn an_answer_that_is_doubted_beside_its_evidence_is_refused() {
         let script = Script::of(&["The monthly rent is 900 euros."]).finding(false);
         let (answer, _, _) = ask_one(script, "How high is the yearly rent of the cellar?", &folder());
-        assert!(answer.refused);
+        assert!(answer.refused && answer.claims.iter().all(|claim| claim.citations.is_empty()));
+        assert_eq!(answer.nearest.unwrap().quote, "The monthly rent is 900 euros.");
     }
 
     #[test]
@@ -538,7 +551,7 @@ mod tests {
             ask("Wer gewann die Fußball-Weltmeisterschaft 1974?", "West Germany.", &folder());
         assert!(answer.refused);
         assert_eq!((answer.text.as_str(), streamed.as_str()), ("Die Dokumente sagen dazu nichts.", ""));
-        assert!(script.asked.lock().unwrap().is_empty());
+        assert!(answer.nearest.is_none() && script.asked.lock().unwrap().is_empty());
     }
 
     #[test]

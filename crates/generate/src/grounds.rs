@@ -1,7 +1,7 @@
 //! What speaks for an answer once it is written, and whether that carries it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, PoisonError};
 
 use carrel_corpus::{Citation, Claim, Embedder, Generator, Span, Support};
@@ -73,6 +73,16 @@ pub(crate) struct Judge<'a> {
     queries: Vec<Vec<f32>>,
     /// What the generator makes of [`NOTHING`].
     inclined: f32,
+    /// What was asked already of text around evidence.
+    asked_around: Vec<Around<'a>>,
+}
+
+/// A stretch of a passage, and [`SecondLook::found`] of it.
+struct Around<'a> {
+    passage: usize,
+    range: Range<usize>,
+    question: &'a str,
+    found: f32,
 }
 
 impl<'a> Judge<'a> {
@@ -90,7 +100,7 @@ impl<'a> Judge<'a> {
         // A title page is near to the name of its document, and a sentence to one of two questions.
         let texts: BTreeSet<&str> = parts.iter().copied().chain([asked, question]).collect();
         let queries = texts.into_iter().map(|text| embedder.query(text)).collect::<Result<_, _>>()?;
-        Ok(Judge { asked: parts, evidence, generator, embedder, queries, inclined })
+        Ok(Judge { asked: parts, evidence, generator, embedder, queries, inclined, asked_around: Vec::new() })
     }
 
     /// The first sentence that is supported, with its evidence and the number of the passage that holds it; `None` where none is.
@@ -111,23 +121,42 @@ impl<'a> Judge<'a> {
     }
 
     /// Looks at the first sentence that is supported; `None` where none is.
-    fn look(&self, claims: &[Claim]) -> Result<Option<SecondLook>, Error> {
+    fn look(&mut self, claims: &[Claim]) -> Result<Option<SecondLook>, Error> {
         let Some((claim, citation, number)) = self.supported(claims) else { return Ok(None) };
         let passage = &self.evidence.passages[number];
         let start = citation.span.start - passage.span.start;
-        let from = passage.text.floor_char_boundary(start.saturating_sub(AROUND));
-        let to = passage.text.ceil_char_boundary(start + citation.quote.len() + AROUND);
-        let name = self.evidence.name(number);
-        let labels = if from > 0 { labels(self.evidence, number, start) } else { String::new() };
-        let around = format!("{name}\n{labels}{}", &passage.text[from..to]);
         let told = format!("{} {}", claim.text, citation.quote);
         let question = self.answered(&told);
-        let found = -absence(&around, question, self.generator)?;
+        let found = self.found(number, start..start + citation.quote.len(), question)?;
         let alone = self.alone(citation, number);
         let right = YesNo::near_miss(&alone, question, &claim.text).log_odds(self.generator)?;
         let dateless = lacks_date(question, &told);
         let near = self.near(&citation.quote, passage.similarity)?;
         Ok(Some(SecondLook { near, found, right: right - self.inclined, dateless }))
+    }
+
+    /// [`SecondLook::found`] of the text around a sentence of a passage. What holds other evidence with the text around it is not
+    /// read again for each sentence of it: reading is what a look costs.
+    fn found(&mut self, passage: usize, sentence: Range<usize>, question: &'a str) -> Result<f32, Error> {
+        let holds = |around: &&Around| {
+            let Around { range, .. } = around;
+            around.passage == passage
+                && around.question == question
+                && range.start <= sentence.start
+                && sentence.end <= range.end
+        };
+        if let Some(around) = self.asked_around.iter().find(holds) {
+            return Ok(around.found);
+        }
+        let text = &self.evidence.passages[passage].text;
+        let from = text.floor_char_boundary(sentence.start.saturating_sub(AROUND));
+        let to = text.ceil_char_boundary(sentence.end + AROUND);
+        let name = self.evidence.name(passage);
+        let labels = if from > 0 { labels(self.evidence, passage, sentence.start) } else { String::new() };
+        let around = format!("{name}\n{labels}{}", &text[from..to]);
+        let found = -absence(&around, question, self.generator)?;
+        self.asked_around.push(Around { passage, range: from..to, question, found });
+        Ok(found)
     }
 
     /// How near a sentence is to what is asked, or its passage, where that is nearer.
@@ -139,7 +168,7 @@ impl<'a> Judge<'a> {
     /// Puts in the place of `claims` a sentence of the documents that is better grounded, where what the model wrote leaves room
     /// for doubt. False where nothing is supported.
     pub fn choose(
-        &self,
+        &mut self,
         claims: &mut Vec<Claim>,
         near: &mut dyn Iterator<Item = Claim>,
         grounds: &mut Grounds,
@@ -366,9 +395,30 @@ mod tests {
         let evidence = Evidence::new(&passages);
         let model = Script::of(&[]).finding(true);
         let question = "How long is the guarantee of the tide gauges?";
-        let judge = Judge::new(question, question, &evidence, &model, &Counting).unwrap();
-        let near = |sentence| judge.look(&[quotation(&evidence, sentence)]).unwrap().unwrap().near;
+        let mut judge = Judge::new(question, question, &evidence, &model, &Counting).unwrap();
+        let mut near = |sentence| judge.look(&[quotation(&evidence, sentence)]).unwrap().unwrap().near;
         assert!(near(0) > 0.7, "{}", near(0));
         assert_eq!(near(1), 0.1);
+    }
+    #[test]
+    fn a_stretch_of_text_is_read_once_for_all_its_sentences() {
+        let far = "Nothing else is said here of gauges at all. ".repeat(20);
+        let text = format!("The guarantee is void. The gauges are new. {far}The guarantee ends.");
+        let passages = [passage(1, "gauges.txt", 0, &text), passage(2, "buoys.txt", 0, "The buoys are old.")];
+        let evidence = Evidence::new(&passages);
+        let model = Script::of(&[]).finding(true);
+        let question = "How long is the guarantee?";
+        let mut judge = Judge::new(question, question, &evidence, &model, &Counting).unwrap();
+        let sentence =
+            |words: &str| (0..evidence.sentences.len()).find(|&index| evidence.text(index) == words).unwrap();
+        for (words, stretches) in [
+            ("The guarantee is void.", 1),
+            ("The gauges are new.", 1),
+            ("The guarantee ends.", 2),
+            ("The buoys are old.", 3),
+        ] {
+            judge.look(&[quotation(&evidence, sentence(words))]).unwrap();
+            assert_eq!(judge.asked_around.len(), stretches, "{words}");
+        }
     }
 }

@@ -25,6 +25,9 @@ const OPENINGS: &str = "is are was were am does do did has have had can could ma
 doesn't don't didn't hasn't haven't can't won't ist sind war waren hat haben hatte kann können darf dürfen muss müssen soll \
 sollen wird werden gibt está están son hay tiene tienen puede pueden debe deben fue est-ce est sont peut peuvent doit doivent";
 
+/// Of these, those that ask for something else in German: `Was beinhaltet die Miete?`, `Am wievielten ist sie fällig?`
+const GERMAN_QUESTIONS: [&str; 2] = ["was", "am"];
+
 /// Whether a question is answered by a yes or a no.
 pub(crate) fn is_polar(question: &str) -> bool {
     let parts = sentences(question.trim(), Wrapping::Lines);
@@ -35,6 +38,9 @@ pub(crate) fn is_polar(question: &str) -> bool {
     };
     let opening = first.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let opening = opening.split_whitespace().next().unwrap_or("");
+    if GERMAN_QUESTIONS.contains(&opening) && language(first) == Language::German {
+        return false;
+    }
     OPENINGS.split_whitespace().any(|word| word == opening)
         || FORM.is_match(first) && !INTERROGATIVE.is_match(first)
 }
@@ -196,6 +202,7 @@ mod tests {
         for question in [
             "May the tenant keep a dog?",
             "Is there a cap on liability? This includes a maximum amount.",
+            "Was the rent paid in March?",
             "Darf der Mieter einen Hund halten?",
             "¿Puede el inquilino tener un perro?",
             "Haftet die Auftragnehmerin für Folgeschäden?",
@@ -211,6 +218,8 @@ mod tests {
             "List all contracts.",
             "Is 900 the rent",
             "What is the fee for each add-on?",
+            "Was beinhaltet jedes Paket im Lager?",
+            "Am wievielten wird die Miete fällig?",
             "Seit wann zahlt der Mieter?",
             "Wofür haftet die Auftragnehmerin?",
             "Neben der Miete, was zahlt der Mieter?",

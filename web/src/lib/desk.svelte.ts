@@ -16,6 +16,8 @@ export class Exchange {
   claims: Claim[] = $state([]);
   notes: string[] = $state([]);
   refused = $state(false);
+  /** Of a refusal the sentence that came nearest to an answer. */
+  nearest: Citation | null = $state(null);
   /** Whether only a visit to every document can answer it. */
   asksForAll = $state(false);
   phase: Phase = $state("searching");
@@ -40,6 +42,7 @@ export class Exchange {
     this.coverage = answer.coverage;
     this.notes = answer.notes;
     this.refused = answer.refused;
+    this.nearest = answer.nearest;
     this.asksForAll = answer.asks_for_all;
     this.made = answer;
     this.phase = "done";

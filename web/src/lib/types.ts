@@ -94,6 +94,8 @@ export interface Answer {
   claims: Claim[];
   passages: Passage[];
   refused: boolean;
+  /** Of a refusal the sentence that came nearest to an answer. */
+  nearest: Citation | null;
   asks_for_all: boolean;
   notes: string[];
   coverage: Coverage;

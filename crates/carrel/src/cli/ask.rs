@@ -245,15 +245,23 @@ pub fn print_citations(out: &mut impl Write, claims: &[wire::Claim]) -> std::io:
     citations.sort_by_key(|citation| (citation.number, citation.span));
     citations.dedup_by_key(|citation| (citation.number, citation.span));
     for citation in &citations {
-        writeln!(out, "[{}] {}, {}", citation.number, citation.path, citation.locator)?;
-        writeln!(out, "    \"{}\"", one_line(&citation.quote, 300))?;
+        print_citation(out, citation)?;
     }
     Ok(!citations.is_empty())
+}
+
+fn print_citation(out: &mut impl Write, citation: &wire::Citation) -> std::io::Result<()> {
+    writeln!(out, "[{}] {}, {}", citation.number, citation.path, citation.locator)?;
+    writeln!(out, "    \"{}\"", one_line(&citation.quote, 300))
 }
 
 /// What the answer cites. A refusal shows what came nearest.
 fn print_sources(out: &mut impl Write, answer: &wire::Answer) -> std::io::Result<()> {
     let cited = print_citations(out, &answer.claims)?;
+    if let Some(nearest) = &answer.nearest {
+        writeln!(out, "The nearest they say:")?;
+        print_citation(out, nearest)?;
+    }
     if answer.refused {
         writeln!(out, "The nearest passages:")?;
         for passage in answer.passages.iter().take(3) {

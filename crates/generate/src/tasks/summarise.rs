@@ -177,5 +177,13 @@ fn finish(
         claims.push(Claim { span, ..point.clone() });
     }
     let passages = renumber(&mut claims, passages);
-    Ok(Answer { refused: claims.is_empty(), text, claims, passages, notes: Vec::new(), coverage })
+    Ok(Answer {
+        refused: claims.is_empty(),
+        nearest: None,
+        text,
+        claims,
+        passages,
+        notes: Vec::new(),
+        coverage,
+    })
 }

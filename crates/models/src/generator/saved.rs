@@ -21,7 +21,7 @@ const WORTH: usize = 64;
 
 const MAGIC: &[u8; 8] = b"carrelk1";
 
-/// The states of one model on disk, the last written first.
+/// The states of one model on disk, the last used first; after a restart the last written.
 pub(super) struct Saved {
     directory: PathBuf,
     entries: Vec<Entry>,
@@ -70,16 +70,15 @@ impl Saved {
         if length < known + WORTH {
             return None;
         }
-        match read(decoder, &self.entries[index]) {
-            Some(mut state) => {
-                state.truncate(length);
-                Some(state)
-            }
-            None => {
-                let _ = fs::remove_file(self.entries.remove(index).path);
-                None
-            }
-        }
+        let entry = self.entries.remove(index);
+        let Some(mut state) = read(decoder, &entry) else {
+            let _ = fs::remove_file(entry.path);
+            return None;
+        };
+        // What every question begins with outlives what single ones went on with.
+        self.entries.insert(0, entry);
+        state.truncate(length);
+        Some(state)
     }
 
     /// Whether so much of a beginning is in no file that it pays to write it.
@@ -182,4 +181,38 @@ fn read_head(input: &mut impl Read, file_bytes: u64) -> io::Result<Vec<u32>> {
         .chunks_exact(4)
         .map(|bytes| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::decoder::{CacheType, DecoderOptions};
+    use crate::gguf::Gguf;
+    use crate::testing::data;
+
+    #[test]
+    fn what_is_used_outlives_what_is_only_written() {
+        let gguf = Arc::new(Gguf::from_bytes(data("models/llama.gguf")).unwrap());
+        let options =
+            DecoderOptions { threads: 1, context_tokens: 512, cache: CacheType::F16, repack_dir: None };
+        let decoder = Decoder::load(&gguf, options).unwrap();
+        let read = |tokens: &[u32]| {
+            let mut state = decoder.new_state();
+            decoder.prefill(&mut state, tokens).unwrap();
+            state
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let mut saved = Saved::open(directory.path().to_owned(), &Digest::of(b""));
+        let (rules, unused) = ([1; WORTH], [2; WORTH]);
+        saved.store(&decoder, &read(&rules));
+        saved.store(&decoder, &read(&unused));
+        for reply in 3..3 + MOST_FILES as u32 {
+            let known = saved.load(&decoder, &rules, 0).expect("it was used before each reply");
+            assert_eq!(known.tokens(), rules);
+            saved.store(&decoder, &read(&[reply; WORTH]));
+        }
+        assert!(saved.load(&decoder, &unused, 0).is_none());
+    }
 }
