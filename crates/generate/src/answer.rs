@@ -15,9 +15,10 @@ use crate::language::{refusal, says_absent};
 use crate::notes::notes;
 use crate::pack::{Packed, pack};
 use crate::polar::{self, is_polar, without_yes};
-use crate::prompt;
-use crate::setting::parts;
+use crate::prompt::{self, Shown};
+use crate::setting::{is_narrow, is_said_again, parts};
 use crate::stream::{Finished, Reply, is_absent};
+use crate::tasks::asks_for_all;
 use crate::{AnswerConfig, Error, Turn};
 
 /// What an answer is made from.
@@ -83,6 +84,9 @@ const NEW_TOPIC: &str = "The question opens another subject: what was said befor
 /// where the model finds nothing or nothing of what it wrote is supported. A break from `sink` ends
 /// the generation; what was written until then is the answer.
 ///
+/// The best passage is read first. Where the one sentence written from it leaves no room for doubt, the others, which are most of
+/// the reading, are only compared with it ([`Answer::notes`]).
+///
 /// # Errors
 /// Fails when the generator or the embedder does.
 pub fn answer(
@@ -118,49 +122,42 @@ pub fn answer(
     let turned = changes_topic(request.history, request.question, embedder)?;
     let history = if turned { &[] } else { request.history };
     let shown = packed.shown();
-    let asked = prompt::question(
-        request.question,
-        &shown,
-        history,
-        config.history_tokens,
-        config.answer_tokens,
-        generator,
-    );
-    let mut writing = Writing {
-        question: request.question,
-        polar,
-        reply: Reply::default(),
-        aligner: Aligner::new(&packed.passages, request.question, embedder),
-        text: String::new(),
-        claims: Vec::new(),
-        absent: false,
-        failed: None,
-        support: 0.0,
-        config,
-    };
-    let generation = generator.generate(&asked, &mut |piece| writing.take(piece, sink))?;
-    stats.add(&generation);
-    if generation.finish != Finish::Cancelled || !writing.broken_off() {
-        let rest = writing.reply.rest();
-        if !rest.is_empty() {
-            let _ = sink(Event::Delta(&rest));
+    let writer = Writer { request, packed: &packed, history, polar, generator, embedder };
+    let mut judge = Judge::new(request.asked, request.question, &evidence, generator, embedder)?;
+    let mut sure = None;
+    if shown.len() > 1 && !polar && is_narrow(request.asked) && asks_for_all(request.question).is_none() {
+        let mut unheard = |event: Event| match event {
+            Event::Delta(_) => sink(Event::Delta("")),
+            _ => ControlFlow::Continue(()),
+        };
+        let (draft, generation) = writer.write(&shown[..1], &mut unheard)?;
+        stats.add(&generation);
+        if draft.left || judge.is_sure(&draft.claims, &mut stats.grounds)? {
+            let _ = sink(Event::Delta(&draft.text));
+            for claim in &draft.claims {
+                let _ = sink(Event::Claim(claim));
+            }
+            sure = Some(draft);
         }
-        let _ = writing.sentences(true, sink);
     }
-    let Writing { mut text, mut claims, absent, failed, support, .. } = writing;
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    stats.grounds.support = support;
-    stats.grounds.absent = absent && claims.is_empty();
-    let left = generation.finish == Finish::Cancelled && !absent;
-    let mut stands = left;
-    if !left {
-        let mut judge = Judge::new(request.asked, request.question, &evidence, generator, embedder)?;
+    let was_sure = sure.is_some();
+    let draft = match sure {
+        Some(draft) => draft,
+        None => {
+            let (draft, generation) = writer.write(&shown, sink)?;
+            stats.add(&generation);
+            draft
+        }
+    };
+    let Draft { mut text, mut claims, absent, left, support } = draft;
+    let grounds = &mut stats.grounds;
+    grounds.support = support;
+    grounds.absent = absent && claims.is_empty();
+    let mut stands = left || was_sure;
+    if !stands {
         // The sentences near to a yes-or-no question have been judged already.
         let near = nearest.into_iter().take(if polar { 0 } else { QUOTATIONS });
         let mut near = near.map(|sentence| quotation(&evidence, sentence));
-        let grounds = &mut stats.grounds;
         let mut go_on = || sink(Event::Delta(""));
         stands = judge.choose(&mut claims, &mut near, grounds, &mut go_on)? && grounds.suffice();
         if grounds.quoted {
@@ -219,6 +216,74 @@ fn judged(
     let (text, coverage) = (claims[0].text.clone(), request.coverage.clone());
     let passages = packed.passages;
     Ok(Some(Answer { text, claims, passages, refused: false, nearest: None, notes, coverage }))
+}
+
+/// Has the model write from passages.
+struct Writer<'a> {
+    request: &'a AnswerRequest<'a>,
+    packed: &'a Packed,
+    history: &'a [Turn],
+    /// Whether the question asks for a yes that no sentence says.
+    polar: bool,
+    generator: &'a dyn Generator,
+    embedder: &'a dyn Embedder,
+}
+
+/// What the model wrote, checked.
+struct Draft {
+    text: String,
+    claims: Vec<Claim>,
+    /// Whether the model said that it found no answer.
+    absent: bool,
+    /// Whether the reader went away before it was done.
+    left: bool,
+    /// Probability of support of the best sentence.
+    support: f32,
+}
+
+impl Writer<'_> {
+    fn write(
+        &self,
+        shown: &[Shown],
+        sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<(Draft, Generation), Error> {
+        let Writer { request, packed, generator, embedder, .. } = *self;
+        let config = request.config;
+        let asked = prompt::question(
+            request.question,
+            shown,
+            self.history,
+            config.history_tokens,
+            config.answer_tokens,
+            generator,
+        );
+        let mut writing = Writing {
+            question: request.question,
+            polar: self.polar,
+            reply: Reply::default(),
+            aligner: Aligner::new(&packed.passages, request.question, embedder),
+            text: String::new(),
+            claims: Vec::new(),
+            absent: false,
+            failed: None,
+            support: 0.0,
+            config,
+        };
+        let generation = generator.generate(&asked, &mut |piece| writing.take(piece, sink))?;
+        if generation.finish != Finish::Cancelled || !writing.broken_off() {
+            let rest = writing.reply.rest();
+            if !rest.is_empty() {
+                let _ = sink(Event::Delta(&rest));
+            }
+            let _ = writing.sentences(true, sink);
+        }
+        let Writing { text, claims, absent, failed, support, .. } = writing;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let left = generation.finish == Finish::Cancelled && !absent;
+        Ok((Draft { text, claims, absent, left, support }, generation))
+    }
 }
 
 fn refuse(
@@ -311,7 +376,9 @@ impl Writing<'_> {
         }
         let sentence = match self.polar {
             true => without_yes(self.question, sentence),
-            false => Some(sentence),
+            // Behind another sentence it may confirm what was asked besides.
+            false => Some(sentence)
+                .filter(|sentence| !self.claims.is_empty() || !is_said_again(self.question, sentence)),
         };
         let Some(sentence) = sentence else { return Ok(None) };
         let checked = self.aligner.check(&sentence, &finished.hints)?;
@@ -466,6 +533,12 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_in_the_words_of_the_question_is_no_answer() {
+        let (answer, _, _) = ask("What kind of flat is let?", "A flat.", &folder());
+        assert!(answer.claims.iter().all(|claim| claim.text != "A flat."), "{answer:?}");
+    }
+
+    #[test]
     fn a_bare_phrase_is_not_cited_from_a_title() {
         let song =
             passage(1, "songs.txt", 0, "Runaway. The opening of the song Runaway is played on a piano.");
@@ -502,6 +575,28 @@ mod tests {
         assert_eq!(answer.text, "The documents do not say.");
         assert!(!answer.passages.is_empty());
         assert!(LEASE.contains(&answer.nearest.unwrap().quote));
+    }
+
+    #[test]
+    fn the_other_passages_are_read_only_where_the_best_leaves_room_for_doubt() {
+        let reply = "The monthly rent is 900 euros.";
+        let read = |script: Script, question: &str| -> Vec<bool> {
+            let (_, streamed, script) = ask_one(script, question, &folder());
+            assert_eq!(
+                streamed.matches(reply).count(),
+                1,
+                "what is not sure is not shown before all is read"
+            );
+            let asked = script.asked.lock().unwrap();
+            asked.iter().map(|prompt| prompt.messages.last().unwrap().content.contains("Bicycles")).collect()
+        };
+        let question = "How high is the monthly rent?";
+        assert_eq!(read(Script::of(&[reply]).finding(true), question), [false]);
+        assert_eq!(read(Script::of(&[reply]).finding(false), question), [false, true]);
+        let of_all = "Which documents name the monthly rent?";
+        assert_eq!(read(Script::of(&[reply]).finding(true), of_all), [true]);
+        let two = "How high is the monthly rent and where are bicycles kept?";
+        assert_eq!(read(Script::of(&[reply]).finding(true), two), [true]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, PoisonError};
 
-use carrel_corpus::{Citation, Claim, Embedder, Generator, Span, Support};
+use carrel_corpus::{ChunkId, Citation, Claim, Embedder, Generator, Span, Support};
 
 use crate::Error;
 use crate::answerable::{Strength, lacks_date};
@@ -75,6 +75,8 @@ pub(crate) struct Judge<'a> {
     inclined: f32,
     /// What was asked already of text around evidence.
     asked_around: Vec<Around<'a>>,
+    /// Claims that were looked at already, with the places of their evidence.
+    looked: Vec<(String, ChunkId, Span, SecondLook)>,
 }
 
 /// A stretch of a passage, and [`SecondLook::found`] of it.
@@ -100,7 +102,16 @@ impl<'a> Judge<'a> {
         // A title page is near to the name of its document, and a sentence to one of two questions.
         let texts: BTreeSet<&str> = parts.iter().copied().chain([asked, question]).collect();
         let queries = texts.into_iter().map(|text| embedder.query(text)).collect::<Result<_, _>>()?;
-        Ok(Judge { asked: parts, evidence, generator, embedder, queries, inclined, asked_around: Vec::new() })
+        Ok(Judge {
+            asked: parts,
+            evidence,
+            generator,
+            embedder,
+            queries,
+            inclined,
+            asked_around: Vec::new(),
+            looked: Vec::new(),
+        })
     }
 
     /// The first sentence that is supported, with its evidence and the number of the passage that holds it; `None` where none is.
@@ -123,6 +134,12 @@ impl<'a> Judge<'a> {
     /// Looks at the first sentence that is supported; `None` where none is.
     fn look(&mut self, claims: &[Claim]) -> Result<Option<SecondLook>, Error> {
         let Some((claim, citation, number)) = self.supported(claims) else { return Ok(None) };
+        let known = self.looked.iter().find(|(text, chunk, span, _)| {
+            (text, *chunk, *span) == (&claim.text, citation.chunk, citation.span)
+        });
+        if let Some((.., look)) = known {
+            return Ok(Some(*look));
+        }
         let passage = &self.evidence.passages[number];
         let start = citation.span.start - passage.span.start;
         let told = format!("{} {}", claim.text, citation.quote);
@@ -132,7 +149,9 @@ impl<'a> Judge<'a> {
         let right = YesNo::near_miss(&alone, question, &claim.text).log_odds(self.generator)?;
         let dateless = lacks_date(question, &told);
         let near = self.near(&citation.quote, passage.similarity)?;
-        Ok(Some(SecondLook { near, found, right: right - self.inclined, dateless }))
+        let look = SecondLook { near, found, right: right - self.inclined, dateless };
+        self.looked.push((claim.text.clone(), citation.chunk, citation.span, look));
+        Ok(Some(look))
     }
 
     /// [`SecondLook::found`] of the text around a sentence of a passage. What holds other evidence with the text around it is not
@@ -163,6 +182,18 @@ impl<'a> Judge<'a> {
     fn near(&self, sentence: &str, passage: Option<f32>) -> Result<f32, Error> {
         let own = self.embedder.passages(&[sentence])?.pop().unwrap_or_default();
         Ok(self.queries.iter().map(|query| dot(&own, query)).chain(passage).fold(0.0, f32::max))
+    }
+
+    /// Whether what was written is one sentence, and its grounds leave no room for doubt.
+    pub fn is_sure(&mut self, claims: &[Claim], grounds: &mut Grounds) -> Result<bool, Error> {
+        let [_] = claims else { return Ok(false) };
+        let Some(look) = self.look(claims)? else { return Ok(false) };
+        grounds.look = look;
+        if !grounds.are_sure() {
+            return Ok(false);
+        }
+        grounds.expected = self.expected(claims)?;
+        Ok(grounds.suffice())
     }
 
     /// Puts in the place of `claims` a sentence of the documents that is better grounded, where what the model wrote leaves room

@@ -144,9 +144,12 @@ fn shown(evidence: &Evidence, index: usize, names: &BTreeSet<String>) -> String 
     }
 }
 
-/// Whether a sentence is a heading, a signature or a table of contents, as the capitals of all its words tell: none says yes.
+/// Whether a sentence is a heading, a signature or a table of contents, as the capitals of all its words tell: none says yes. On
+/// a page of signatures most words have one, and what stands before a name tells.
 fn only_names(text: &str, evidence: &Evidence) -> bool {
-    let tells = !evidence.capitals_are_common && text.contains(char::is_lowercase) && !is_row(text);
+    let signed = || ["By:", "/s/", "Name:", "Title:"].iter().any(|mark| text.contains(mark));
+    let names = !evidence.capitals_are_common || signed();
+    let tells = names && text.contains(char::is_lowercase) && !is_row(text);
     let is_word = |token: &Token| token.content && text[token.range.clone()].starts_with(char::is_alphabetic);
     tells && tokens(text).iter().filter(|token| is_word(token)).all(|token| token.capital)
 }
@@ -302,6 +305,9 @@ mod tests {
             let claim = find_in(&text, question, true).unwrap();
             assert_eq!(claim.text, "Yes: The rent is due on the first day of the month.", "{names}");
         }
+        let signed = "By: Cat Fund (Cayman) L.P., By: Cat Management LLC, its General Partner";
+        let text = format!("{signed}\n\nIt May Be Kept.");
+        assert_eq!(find_in(&text, question, true).unwrap().text, "Yes: It May Be Kept.");
         let text =
             "Keine Katze! Die Miete der Wohnung ist im Monat März fällig, und der Mieter zahlt die Kosten.";
         assert_eq!(find_in(text, "Darf der Mieter eine Katze halten?", true).unwrap().text, "Keine Katze!");

@@ -11,7 +11,7 @@ use carrel_corpus::{
 use crate::grounds::NOTHING;
 use crate::text::tokens;
 
-/// Gives its replies in turn, in pieces of a few characters, and remembers what it was asked.
+/// Gives its replies in turn and the last of them from then on, in pieces of a few characters, and remembers what it was asked.
 #[derive(Default)]
 pub(crate) struct Script {
     replies: Mutex<Vec<String>>,
@@ -58,7 +58,10 @@ impl Generator for Script {
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generation, SeamError> {
         self.asked.lock().unwrap().push(prompt.clone());
-        let reply = self.replies.lock().unwrap().pop().expect("the script has another reply");
+        let mut replies = self.replies.lock().unwrap();
+        let last = replies.first().cloned().expect("the script has a reply");
+        let reply = if replies.len() > 1 { replies.pop().unwrap_or_default() } else { last };
+        drop(replies);
         let characters: Vec<char> = reply.chars().collect();
         let mut finish = Finish::Stop;
         for piece in characters.chunks(5) {

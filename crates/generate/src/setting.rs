@@ -7,8 +7,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::facts::{facts, stated};
 use crate::tasks::pattern;
 use crate::text::{Wrapping, sentences};
+use crate::words::content_stems;
 
 /// A question that names a document, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,9 +156,69 @@ pub(crate) fn parts(question: &str) -> Vec<&str> {
     }
 }
 
+/// Words of a question that one place may answer in part: it compares, asks for the most of something, or for several things.
+static WIDE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:or|than|both|most|least|first|last|best|worst|(?:high|low|larg|small|long|short|lat|earli|new|old|cheap|great|bigg|few)est|(?:what|which)\s+(?:are|were)|list|oder|beide[nrs]?|(?:höch|niedrig|größ|klein|läng|kürz|neue|ält|er|letz|meis|wenig)s?te[nrs]?|sind|ambos|ambas|más|menos|mayor|menor|primer[oa]?|últim[oa]|cuáles|ou|les\s+deux|plus|moins|premi(?:er|ère)|derni(?:er|ère)|quel(?:le)?s)\b|最|哪些|还是|أكثر|أقل|самы[йхе]|или",
+    )
+});
+
+/// Whether one sentence of one place can be all of the answer, as far as the question's words tell.
+pub(crate) fn is_narrow(question: &str) -> bool {
+    parts(question).len() == 1 && !WIDE.is_match(question)
+}
+
+/// Whether a reply says nothing but words of the question: `A city` to `What type of city is it?` A choice is made in its words.
+pub(crate) fn is_said_again(question: &str, reply: &str) -> bool {
+    let (said, given) = (content_stems(reply), facts(question));
+    is_narrow(question)
+        && !said.is_empty()
+        && said.is_subset(&content_stems(question))
+        && facts(reply).iter().all(|found| stated(&found.fact, &given))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_words_of_the_question_are_no_answer() {
+        let again = |question: &str, reply: &str| is_said_again(question, reply);
+        assert!(again("What type of city has Warsaw been?", "A city."));
+        assert!(again("What country did Saudi Arabia invade in 1979?", "Saudi Arabia"));
+        assert!(!again("What type of city has Warsaw been?", "A capital city."));
+        assert!(!again("When was the city of 1,200 houses built?", "In 1596."));
+        assert!(!again("How many keys has the tenant?", "The tenant has four keys."));
+        assert!(!again("Which is older, the lease or the amendment?", "The lease"));
+        assert!(!again("What type of city has Warsaw been?", "No."));
+    }
+
+    #[test]
+    fn what_compares_or_asks_for_several_things_is_wide() {
+        for narrow in [
+            "How high is the monthly rent?",
+            "When does the lease of Unit 7 end?",
+            "Who pays for the interest of the loan?",
+            "Wie hoch ist die Miete?",
+            "¿Cuándo termina el contrato?",
+        ] {
+            assert!(is_narrow(narrow), "{narrow}");
+        }
+        for wide in [
+            "Who is the landlord and when does the lease end?",
+            "Which lease ends first?",
+            "Is the rent of Unit 7 higher than that of Unit 8?",
+            "Which is older, the lease or the amendment?",
+            "What are the duties of the tenant?",
+            "Welche Miete ist die höchste?",
+            "Was sind die Pflichten des Mieters?",
+            "¿Cuáles son las obligaciones del inquilino?",
+            "Quelles sont les obligations du locataire ?",
+            "最早的合同是哪一份？",
+        ] {
+            assert!(!is_narrow(wide), "{wide}");
+        }
+    }
 
     #[test]
     fn what_is_named_is_asked_for() {
