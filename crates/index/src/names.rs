@@ -9,39 +9,45 @@ use crate::words;
 /// For each word, as the stems field has it, the documents whose file is called by it.
 #[derive(Default)]
 pub(crate) struct Names {
+    words: HashMap<String, u32>,
+    /// For each word the places of its documents.
+    places: Vec<Vec<u32>>,
     /// For each document its words.
-    words: Vec<Vec<String>>,
-    places: HashMap<String, Vec<u32>>,
+    names: Vec<Vec<u32>>,
 }
 
 impl Names {
     /// Takes in what the document at `place` is called, now or from now on.
     pub(crate) fn put(&mut self, place: u32, path: &str, language: &str) {
         let at = place as usize;
-        if self.words.len() <= at {
-            self.words.resize_with(at + 1, Vec::new);
+        if self.names.len() <= at {
+            self.names.resize_with(at + 1, Vec::new);
         }
-        for former in std::mem::take(&mut self.words[at]) {
-            if let Some(places) = self.places.get_mut(&former) {
-                places.retain(|other| *other != place);
-            }
+        for former in std::mem::take(&mut self.names[at]) {
+            self.places[former as usize].retain(|other| *other != place);
         }
-        let mut words = words_of(path, language);
-        words.sort();
-        words.dedup();
-        for word in &words {
-            self.places.entry(word.clone()).or_default().push(place);
+        let mut name: Vec<u32> = words_of(path, language).into_iter().map(|word| self.word(word)).collect();
+        name.sort_unstable();
+        name.dedup();
+        for word in &name {
+            self.places[*word as usize].push(place);
         }
-        self.words[at] = words;
+        self.names[at] = name;
+    }
+
+    fn word(&mut self, word: String) -> u32 {
+        *self.words.entry(word).or_insert_with(|| {
+            self.places.push(Vec::new());
+            self.places.len() as u32 - 1
+        })
     }
 
     /// The documents whose names have any of the terms, ascending.
     pub(crate) fn holding(&self, terms: &[Term]) -> Vec<u32> {
         let mut places = Vec::new();
         for term in terms {
-            let value = term.value();
-            places
-                .extend(value.as_str().and_then(|word| self.places.get(word)).into_iter().flatten().copied());
+            let word = term.value().as_str().and_then(|word| self.words.get(word).copied());
+            places.extend(word.into_iter().flat_map(|word| &self.places[word as usize]));
         }
         places.sort_unstable();
         places.dedup();
