@@ -9,6 +9,8 @@
 //! on when segments were merged. Here a term's postings are read whole, term at a time, into one score per chunk:
 //! the same chunks give the same scores, however the index came to hold them.
 
+use std::collections::HashMap;
+
 use tantivy::postings::BlockSegmentPostings;
 use tantivy::query::{EnableScoring, PhraseQuery, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
@@ -130,12 +132,16 @@ struct Document {
     surprise: f32,
     /// Weight of the words that it has at all.
     held: f32,
-    /// Whether it says the word.
-    says: bool,
-    /// What the words that its file is called by count for.
-    named: f32,
-    /// Whether one of these is more than a number.
-    called: bool,
+    /// Number of the last group of which it says a word, from 1.
+    said: usize,
+}
+
+/// What the words count for that a document's file is called by.
+#[derive(Clone, Copy, Default)]
+struct Called {
+    weight: f32,
+    /// Whether one of them is more than a number.
+    by_word: bool,
 }
 
 /// What the words of a question find.
@@ -165,7 +171,8 @@ pub(crate) fn scores(live: &Live, fields: Fields, groups: &[Group]) -> Result<Sc
     let mut counts = vec![0u32; owners.len()];
     let mut documents = vec![Document::default(); statistics.shares.len()];
     let (mut matched, mut touched) = (Vec::new(), Vec::new());
-    for group in groups {
+    let mut called: HashMap<u32, Called> = HashMap::new();
+    for (number, group) in (1..).zip(groups) {
         let (field, norms) = match group.field {
             FieldOf::Exact => (fields.exact, &statistics.exact),
             FieldOf::Stems => (fields.stems, &statistics.stems),
@@ -200,7 +207,7 @@ pub(crate) fn scores(live: &Live, fields: Fields, groups: &[Group]) -> Result<Sc
             let document = &mut documents[*place as usize];
             let frequency = document.frequency as f32;
             document.held += among_documents;
-            document.says = true;
+            document.said = number;
             document.score += among_documents * frequency / (frequency + norms.documents[*place as usize]);
             // How likely the document's other chunks make the word, seen from any one that has it.
             let others = statistics.shares[*place as usize] - 1.0;
@@ -215,22 +222,21 @@ pub(crate) fn scores(live: &Live, fields: Fields, groups: &[Group]) -> Result<Sc
         // A quarterly report is told from the others by its file's name alone: what it says, all of them say. A word tells as much
         // as few files are called by it, less what it tells already where it is said.
         if group.field == FieldOf::Stems {
-            let mut called = names.holding(&group.terms);
-            called.retain(|place| statistics.shares[*place as usize] > 0.0);
-            let telling = rarity(called.len() as f32, statistics.documents).min(among_chunks);
+            let mut places = names.holding(&group.terms);
+            places.retain(|place| statistics.shares[*place as usize] > 0.0);
+            let telling = rarity(places.len() as f32, statistics.documents).min(among_chunks);
             let weight = (K1 + 1.0) * group.weight * emphasise(telling);
-            if !called.is_empty() {
+            if !places.is_empty() {
                 most += (weight - among_documents).max(0.0);
             }
             let is_word = group.terms.iter().any(|term| term.value().as_str().is_some_and(has_letter));
-            for place in called {
-                let document = &mut documents[place as usize];
-                let counted = if document.says { among_documents } else { 0.0 };
-                document.named += (weight - counted).max(0.0);
-                document.called |= is_word;
+            for place in places {
+                let says = documents[place as usize].said == number;
+                let called = called.entry(place).or_default();
+                called.weight += (weight - if says { among_documents } else { 0.0 }).max(0.0);
+                called.by_word |= is_word;
             }
         }
-        touched.iter().for_each(|place| documents[*place as usize].says = false);
         for slot in &matched {
             let at = *slot as usize;
             let frequency = std::mem::take(&mut counts[at]) as f32;
@@ -239,12 +245,11 @@ pub(crate) fn scores(live: &Live, fields: Fields, groups: &[Group]) -> Result<Sc
         }
     }
     let found = (0..).zip(totals).filter(|(_, score)| *score > 0.0);
-    let whole = |(slot, score): (u32, f32)| {
-        let document = &documents[owners[slot as usize] as usize];
-        // A number alone names no file.
-        let named = if document.called { document.named } else { 0.0 };
-        (slot, score + document.score + named)
-    };
+    // A number alone names no file.
+    for (place, called) in called.iter().filter(|(_, called)| called.by_word) {
+        documents[*place as usize].score += called.weight;
+    }
+    let whole = |(slot, score): (u32, f32)| (slot, score + documents[owners[slot as usize] as usize].score);
     let shares = documents.iter().map(|document| document.held / f32::max(all, 1e-6)).collect();
     Ok(Scores { chunks: found.map(whole).collect(), most, shares })
 }
