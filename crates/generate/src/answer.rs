@@ -124,36 +124,23 @@ pub fn answer(
     let shown = packed.shown();
     let writer = Writer { request, packed: &packed, history, polar, generator, embedder };
     let mut judge = Judge::new(request.asked, request.question, &evidence, generator, embedder)?;
-    let mut sure = None;
-    if shown.len() > 1 && !polar && is_narrow(request.asked) && asks_for_all(request.question).is_none() {
-        let mut unheard = |event: Event| match event {
-            Event::Delta(_) => sink(Event::Delta("")),
-            _ => ControlFlow::Continue(()),
-        };
-        let (draft, generation) = writer.write(&shown[..1], &mut unheard)?;
-        stats.add(&generation);
-        if draft.left || judge.is_sure(&draft.claims, &mut stats.grounds)? {
-            let _ = sink(Event::Delta(&draft.text));
-            for claim in &draft.claims {
-                let _ = sink(Event::Claim(claim));
-            }
-            sure = Some(draft);
+    let may_be_one = !polar && is_narrow(request.asked) && asks_for_all(request.question).is_none();
+    let sure = match shown.as_slice() {
+        [best, _, ..] if may_be_one => {
+            writer.surely(std::slice::from_ref(best), &mut judge, &mut stats, sink)?
         }
-    }
-    let was_sure = sure.is_some();
+        _ => None,
+    };
+    let is_sure = sure.is_some();
     let draft = match sure {
         Some(draft) => draft,
-        None => {
-            let (draft, generation) = writer.write(&shown, sink)?;
-            stats.add(&generation);
-            draft
-        }
+        None => writer.write(&shown, &mut stats, sink)?,
     };
     let Draft { mut text, mut claims, absent, left, support } = draft;
     let grounds = &mut stats.grounds;
     grounds.support = support;
     grounds.absent = absent && claims.is_empty();
-    let mut stands = left || was_sure;
+    let mut stands = left || is_sure;
     if !stands {
         // The sentences near to a yes-or-no question have been judged already.
         let near = nearest.into_iter().take(if polar { 0 } else { QUOTATIONS });
@@ -242,11 +229,35 @@ struct Draft {
 }
 
 impl Writer<'_> {
+    /// What the model writes from the best passage alone, if that leaves no room for doubt. Nothing else of it is heard.
+    fn surely(
+        &self,
+        best: &[Shown],
+        judge: &mut Judge,
+        stats: &mut Stats,
+        sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<Option<Draft>, Error> {
+        let mut unheard = |event: Event| match event {
+            Event::Delta(_) => sink(Event::Delta("")),
+            _ => ControlFlow::Continue(()),
+        };
+        let draft = self.write(best, stats, &mut unheard)?;
+        if !draft.left && !judge.is_sure(&draft.claims, &mut stats.grounds)? {
+            return Ok(None);
+        }
+        let _ = sink(Event::Delta(&draft.text));
+        for claim in &draft.claims {
+            let _ = sink(Event::Claim(claim));
+        }
+        Ok(Some(draft))
+    }
+
     fn write(
         &self,
         shown: &[Shown],
+        stats: &mut Stats,
         sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
-    ) -> Result<(Draft, Generation), Error> {
+    ) -> Result<Draft, Error> {
         let Writer { request, packed, generator, embedder, .. } = *self;
         let config = request.config;
         let asked = prompt::question(
@@ -270,6 +281,7 @@ impl Writer<'_> {
             config,
         };
         let generation = generator.generate(&asked, &mut |piece| writing.take(piece, sink))?;
+        stats.add(&generation);
         if generation.finish != Finish::Cancelled || !writing.broken_off() {
             let rest = writing.reply.rest();
             if !rest.is_empty() {
@@ -282,7 +294,7 @@ impl Writer<'_> {
             return Err(error);
         }
         let left = generation.finish == Finish::Cancelled && !absent;
-        Ok((Draft { text, claims, absent, left, support }, generation))
+        Ok(Draft { text, claims, absent, left, support })
     }
 }
 

@@ -159,7 +159,7 @@ pub(crate) fn parts(question: &str) -> Vec<&str> {
 /// Words of a question that one place may answer in part: it compares, asks for the most of something, or for several things.
 static WIDE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:or|than|both|most|least|first|last|best|worst|(?:high|low|larg|small|long|short|lat|earli|new|old|cheap|great|bigg|few)est|(?:what|which)\s+(?:are|were)|list|oder|beide[nrs]?|(?:höch|niedrig|größ|klein|läng|kürz|neue|ält|er|letz|meis|wenig)s?te[nrs]?|sind|ambos|ambas|más|menos|mayor|menor|primer[oa]?|últim[oa]|cuáles|ou|les\s+deux|plus|moins|premi(?:er|ère)|derni(?:er|ère)|quel(?:le)?s)\b|最|哪些|还是|أكثر|أقل|самы[йхе]|или",
+        r"(?i)\b(?:or|than|both|most|least|first|last|best|worst|(?:high|low|larg|small|long|short|lat|earli|new|old|cheap|great|bigg|few)est|(?:what|which)\s+(?:are|were)|list|oder|beide[nrs]?|(?:höch|niedrig|größ|klein|läng|kürz|neue|ält|er|letz|meis|wenig)e?s?te[nrs]?|sind|ambos|ambas|más|menos|mayor|menor|primer[oa]?|últim[oa]|cuáles|ou|les\s+deux|plus|moins|premi(?:er|ère)|derni(?:er|ère)|quel(?:le)?s)\b|最|哪些|还是|أكثر|أقل|самы[йхе]|или",
     )
 });
 
@@ -211,6 +211,7 @@ mod tests {
             "Which is older, the lease or the amendment?",
             "What are the duties of the tenant?",
             "Welche Miete ist die höchste?",
+            "Wann endet der älteste Vertrag?",
             "Was sind die Pflichten des Mieters?",
             "¿Cuáles son las obligaciones del inquilino?",
             "Quelles sont les obligations du locataire ?",
