@@ -431,6 +431,7 @@ mod tests {
         assert!(near(0) > 0.7, "{}", near(0));
         assert_eq!(near(1), 0.1);
     }
+
     #[test]
     fn a_stretch_of_text_is_read_once_for_all_its_sentences() {
         let far = "Nothing else is said here of gauges at all. ".repeat(20);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tantivy::Term;
 
+use crate::catalog::documents::name_of;
 use crate::words;
 
 /// For each word, as the stems field has it, the documents whose file is called by it.
@@ -23,13 +24,15 @@ impl Names {
         if self.names.len() <= at {
             self.names.resize_with(at + 1, Vec::new);
         }
-        for former in std::mem::take(&mut self.names[at]) {
-            self.places[former as usize].retain(|other| *other != place);
-        }
         let mut name: Vec<u32> = words_of(path, language).into_iter().map(|word| self.word(word)).collect();
         name.sort_unstable();
         name.dedup();
-        for word in &name {
+        let former = std::mem::take(&mut self.names[at]);
+        // A word that stays is left alone: a folder of files that share it may be renamed.
+        for word in former.iter().filter(|word| name.binary_search(word).is_err()) {
+            self.places[*word as usize].retain(|other| *other != place);
+        }
+        for word in name.iter().filter(|word| former.binary_search(word).is_err()) {
             self.places[*word as usize].push(place);
         }
         self.names[at] = name;
@@ -56,10 +59,8 @@ impl Names {
 }
 
 fn words_of(path: &str, language: &str) -> Vec<String> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     // No tokenizer parts words at an underscore.
-    let tokens = words::tokens(&stem.replace('_', " "));
+    let tokens = words::tokens(&name_of(path).replace('_', " "));
     tokens.iter().filter(|token| token.kind.is_stemmed()).map(|token| words::stem(token, language)).collect()
 }
 
@@ -80,6 +81,8 @@ mod tests {
         assert_eq!(holding(&names, "2023"), [0, 1]);
         assert_eq!(holding(&names, "Q2"), [0]);
         assert!(holding(&names, "pdf").is_empty() && holding(&names, "reports").is_empty());
+        names.put(0, "/former/2023 Q2 AAPL.pdf", "en");
+        assert_eq!((holding(&names, "AAPL"), holding(&names, "Q2")), (vec![0, 1], vec![0]));
         names.put(0, "/reports/2022 Q4 AAPL.pdf", "en");
         assert_eq!(holding(&names, "2023"), [1]);
         assert!(holding(&names, "Q2").is_empty());

@@ -173,8 +173,8 @@ pub(super) fn title_or_name(title: String, path: &str) -> String {
     if title.is_empty() { name_of(path).to_owned() } else { title }
 }
 
-/// The title of a document that states none.
-pub(super) fn name_of(path: &str) -> &str {
+/// The name of a file without what stands for its type: the title of a document that states none.
+pub(crate) fn name_of(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name.rsplit_once('.') {
         Some((stem, _)) if !stem.is_empty() => stem,

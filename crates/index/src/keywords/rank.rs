@@ -154,10 +154,6 @@ pub(crate) struct Scores {
     pub(crate) shares: Vec<f32>,
 }
 
-fn has_letter(text: &str) -> bool {
-    text.contains(char::is_alphabetic)
-}
-
 /// Sets rare words further apart from common ones: to the power of 1.25.
 fn emphasise(weight: f32) -> f32 {
     weight * weight.max(0.0).sqrt().sqrt()
@@ -229,7 +225,9 @@ pub(crate) fn scores(live: &Live, fields: Fields, groups: &[Group]) -> Result<Sc
             if !places.is_empty() {
                 most += (weight - among_documents).max(0.0);
             }
-            let is_word = group.terms.iter().any(|term| term.value().as_str().is_some_and(has_letter));
+            let has_letter =
+                |term: &Term| term.value().as_str().is_some_and(|text| text.contains(char::is_alphabetic));
+            let is_word = group.terms.iter().any(has_letter);
             for place in places {
                 let says = documents[place as usize].said == number;
                 let called = called.entry(place).or_default();
