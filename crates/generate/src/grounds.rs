@@ -11,7 +11,7 @@ use crate::answerable::{Strength, lacks_date};
 use crate::evidence::{Evidence, is_row};
 use crate::facts::{Fact, Found, facts, is_date, stated};
 use crate::prompt::{YesNo, absence, asking};
-use crate::setting::parts;
+use crate::setting::{is_brief, parts};
 use crate::text::dot;
 use crate::words::content_stems;
 
@@ -207,9 +207,10 @@ impl<'a> Judge<'a> {
     ) -> Result<bool, Error> {
         let mut best = self.look(claims)?;
         grounds.look = best.unwrap_or_default();
-        // One sentence cannot say what several do.
+        // One sentence cannot say what several do, unless one is asked for.
         let supported = claims.iter().filter(|claim| claim.support == Support::Supported).count();
-        if best.is_some() && (supported > 1 || grounds.are_sure()) {
+        let brief = self.asked.iter().all(|asked| is_brief(asked));
+        if best.is_some() && (supported > 1 && !brief || grounds.are_sure()) {
             grounds.expected = self.expected(claims)?;
             return Ok(true);
         }

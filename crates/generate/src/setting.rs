@@ -168,6 +168,18 @@ pub(crate) fn is_narrow(question: &str) -> bool {
     parts(question).len() == 1 && !WIDE.is_match(question)
 }
 
+/// What asks to be told how or why, or all about something.
+static EXPLAIN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:how\s+(?:is|are|was|were|do|does|did|has|have|can|could|may|must|should|will|would|to)|why|explain|describe|summar\w*|difference|happen(?:s|ed)?|warum|wieso|weshalb|wie\s+(?:ist|sind|war|wird|werden|kann|muss|soll|funktioniert)|erkläre?|beschreibe?|unterschied|cómo|por\s+qué|explica|diferencia|comment|pourquoi|expliquer?|différence)\b|为什么|如何|怎么|区别|كيف|لماذا|как\b|почему",
+    )
+});
+
+/// Whether one sentence is an answer as far as the question's words tell, so that several may be one too many.
+pub(crate) fn is_brief(question: &str) -> bool {
+    is_narrow(question) && !EXPLAIN.is_match(question)
+}
+
 /// Whether a reply says nothing but words of the question: `A city` to `What type of city is it?` A choice is made in its words.
 pub(crate) fn is_said_again(question: &str, reply: &str) -> bool {
     let (said, given) = (content_stems(reply), facts(question));
@@ -218,6 +230,25 @@ mod tests {
             "最早的合同是哪一份？",
         ] {
             assert!(!is_narrow(wide), "{wide}");
+        }
+    }
+
+    #[test]
+    fn what_wants_to_be_told_more_than_a_fact_is_not_brief() {
+        for brief in
+            ["How much notice does the tenant give?", "When is the rent due?", "Wie hoch ist die Miete?"]
+        {
+            assert!(is_brief(brief), "{brief}");
+        }
+        for longer in [
+            "How does the auction work?",
+            "Why was the mill sold?",
+            "What is the difference between a lease and a licence?",
+            "What happens after the term?",
+            "Warum wurde die Mühle verkauft?",
+            "Who is the landlord and when does the lease end?",
+        ] {
+            assert!(!is_brief(longer), "{longer}");
         }
     }
 
