@@ -330,6 +330,7 @@ impl Library {
             history: &history,
             passages: &passages,
             coverage,
+            read: &|document| self.passages_of(document, None),
             config: &self.config.answers,
         };
         let mut first_token = None;

@@ -52,6 +52,7 @@ fn answered(question: &str, passages: &[Passage]) -> Result<Value, Box<dyn std::
         history: &[],
         passages,
         coverage: Coverage::default(),
+        read: &|_| Ok(passages.to_vec()),
         config: &config,
     };
     let (answer, stats) = answer(&request, &Remote, &Remote, &mut |_| ControlFlow::Continue(()))?;

@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use carrel_corpus::{
-    Answer, Citation, Claim, Coverage, Embedder, Finish, Generation, Generator, Passage, Span, Support,
+    Answer, Citation, Claim, Coverage, DocumentId, Embedder, Finish, Generation, Generator, Passage,
+    SeamError, Span, Support,
 };
 
 use crate::align::Aligner;
 use crate::answerable;
+use crate::calculate::calculated;
 use crate::conversation::changes_topic;
 use crate::evidence::Evidence;
 use crate::grounds::{Grounds, Judge, quotation};
@@ -31,6 +33,8 @@ pub struct AnswerRequest<'a> {
     /// What was found, best first.
     pub passages: &'a [Passage],
     pub coverage: Coverage,
+    /// All passages of a document in their order, for a table that is computed with.
+    pub read: &'a dyn Fn(DocumentId) -> Result<Vec<Passage>, SeamError>,
     pub config: &'a AnswerConfig,
 }
 
@@ -100,8 +104,11 @@ pub fn answer(
     if polar && let Some(answer) = judged(request, generator, embedder, sink)? {
         return Ok((answer, Stats::default()));
     }
-    let packed = pack(request.asked, request.passages, config, generator, embedder)?;
     let mut stats = Stats::default();
+    if !polar && let Some(answer) = calculated(request, generator, embedder, &mut stats, sink)? {
+        return Ok((answer, stats));
+    }
+    let packed = pack(request.asked, request.passages, config, generator, embedder)?;
     if packed.passages.is_empty() {
         return Ok((refuse(request, packed, None, sink), stats));
     }
@@ -438,6 +445,7 @@ mod tests {
             history: &[],
             passages,
             coverage: Coverage::default(),
+            read: &|_| Ok(passages.to_vec()),
             config: &config,
         };
         let mut streamed = String::new();
@@ -715,6 +723,7 @@ mod tests {
             history: &[],
             passages: &passages,
             coverage: Coverage::default(),
+            read: &|_| Ok(passages.to_vec()),
             config: &config,
         };
         let leave = &mut |event: Event| match event {

@@ -162,9 +162,12 @@ fn number_words(text: &str) -> Vec<Found> {
             continue;
         };
         let number = *number as f64;
+        // `Twenty five` is a number, `first five` is not.
+        let joins = |value: f64| number >= 100.0 || value >= 20.0 && number < value;
         if open
             && let Some(last) = found.last_mut()
             && let Fact::Number { value, small_word, .. } = &mut last.fact
+            && joins(*value)
         {
             *value = if number >= 100.0 { *value * number } else { *value + number };
             *small_word = false;

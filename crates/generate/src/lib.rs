@@ -8,6 +8,7 @@
 mod align;
 mod answer;
 mod answerable;
+mod calculate;
 pub mod calibration;
 mod conversation;
 mod evidence;

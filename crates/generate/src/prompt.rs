@@ -240,6 +240,46 @@ pub(crate) fn absence(text: &str, question: &str, generator: &dyn Generator) -> 
     Ok(generator.score(&asked, &[ABSENT])?.concat().iter().sum())
 }
 
+const SYSTEM_QUERY: &str = "\
+You translate questions about a table into one SQL query each. Compare text with LIKE. If the table does not hold what is \
+asked, write None.
+
+CREATE TABLE data (row INTEGER, ship TEXT, flag TEXT, tons REAL, built REAL, fate TEXT)
+-- 1 | Alda | Norway | 4,200 | 1931 | sunk
+-- 2 | Berta Holm | Denmark | 3,150 | 1926 | sold
+Question: how many ships were not from norway?
+\"SELECT COUNT(*) FROM data WHERE flag NOT LIKE 'Norway'\"
+Question: Which ship was the heaviest?
+\"SELECT ship FROM data ORDER BY tons DESC LIMIT 1\"
+Question: What is the total tonnage of the ships built after 1930 that were sunk?
+\"SELECT SUM(tons) FROM data WHERE built > 1930 AND fate LIKE 'sunk'\"
+Question: which flag had the most ships
+\"SELECT flag FROM data GROUP BY flag ORDER BY COUNT(*) DESC LIMIT 1\"
+Question: How many ships sailed in winter?
+\"None\"
+Question: Under how many different flags did they sail?
+\"SELECT COUNT(DISTINCT flag) FROM data\"
+Question: how much heavier is the Alda than the Berta Holm
+\"SELECT (SELECT tons FROM data WHERE ship LIKE 'Alda') - (SELECT tons FROM data WHERE ship LIKE 'Berta Holm')\"
+Question: Which ships have no fate yet?
+\"SELECT ship FROM data WHERE fate IS NULL\"
+Question: what is the last ship on the list?
+\"SELECT ship FROM data ORDER BY row DESC LIMIT 1\"
+Question: Who was the captain of the Berta Holm?
+\"None\"
+Question: When was the Alda built?
+\"SELECT built FROM data WHERE ship LIKE 'Alda'\"";
+
+/// A query over a table as a JSON string that matches the regular expression `grammar`, or `None`.
+pub(crate) fn query(table: &str, question: &str, grammar: &str) -> Prompt {
+    const TOKENS: usize = 120;
+    let body = format!("{table}Question: {}", neutralise(question));
+    let mut asked = reply_to(vec![message(Role::System, SYSTEM_QUERY), message(Role::User, &body)], TOKENS);
+    let schema = serde_json::json!({ "type": "string", "pattern": format!("^({grammar}|{ABSENT})$") });
+    asked.json_schema = Some(schema.to_string());
+    asked
+}
+
 /// A request about the conversation itself, without document text.
 pub(crate) fn plain(instruction: &str, max_tokens: usize) -> Prompt {
     reply_to(vec![message(Role::User, instruction)], max_tokens)

@@ -176,7 +176,11 @@ impl Library {
     }
 
     /// The passages of one document nearest to `query`, best first; without one all, in order.
-    fn passages_of(&self, document: DocumentId, query: Option<&str>) -> Result<Vec<Passage>, SeamError> {
+    pub(super) fn passages_of(
+        &self,
+        document: DocumentId,
+        query: Option<&str>,
+    ) -> Result<Vec<Passage>, SeamError> {
         let unreadable =
             |error: carrel_index::Error| SeamError::caused_by("could not read the document", error);
         let Some(query) = query else {

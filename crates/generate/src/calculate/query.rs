@@ -1,0 +1,885 @@
+//! Queries over a table, in the small part of SQL that a model is held to.
+
+use std::cmp::Ordering;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::sheet::{Kind, Sheet, Value, is_blank, number};
+use crate::facts::{Fact, Unit, facts};
+
+/// What a query calls the place of a row in its table, counted from 1.
+pub(crate) const ROW: &str = "row";
+
+/// Cells that an answer lists at most.
+const LISTED: usize = 10;
+
+/// One selection, or the difference between the number that one gives and that of another.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Query {
+    pub first: Select,
+    pub less: Option<Select>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Select {
+    pub what: What,
+    /// One of them is to hold; each of its parts.
+    pub conditions: Vec<Vec<Condition>>,
+    pub group: Option<usize>,
+    pub order: Option<Order>,
+    pub limit: Option<usize>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum What {
+    /// The cells of these columns.
+    Cells(Vec<Subject>),
+    Figure(Figure),
+}
+
+/// A number made of many rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Figure {
+    pub function: Function,
+    /// None where it is the rows that are counted.
+    pub column: Option<usize>,
+    /// Whether what is alike counts once.
+    pub distinct: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Count,
+    Sum,
+    Average,
+    Least,
+    Most,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Row,
+    Column(usize),
+}
+
+impl Subject {
+    pub fn column(self) -> Option<usize> {
+        match self {
+            Subject::Row => None,
+            Subject::Column(column) => Some(column),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Order {
+    pub by: By,
+    pub descending: bool,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum By {
+    Subject(Subject),
+    Figure(Figure),
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Condition {
+    pub subject: Subject,
+    pub not: bool,
+    pub test: Test,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Test {
+    /// It is one of these.
+    Is(Vec<String>),
+    /// It holds the words of this text.
+    Like(String),
+    /// It is more or less than this, or as much where the flag says so.
+    Beyond(Ordering, bool, String),
+    Between(String, String),
+    /// It is empty.
+    Blank,
+}
+
+impl Test {
+    /// What a cell is compared with.
+    fn values(&self) -> Vec<&str> {
+        match self {
+            Test::Is(values) => values.iter().map(String::as_str).collect(),
+            Test::Like(text) => vec![text],
+            Test::Beyond(_, _, value) => vec![value],
+            Test::Between(from, to) => vec![from, to],
+            Test::Blank => Vec::new(),
+        }
+    }
+}
+
+/// What a query gave.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Found {
+    pub text: String,
+    /// The rows that it is made of, in their order.
+    pub rows: Vec<usize>,
+}
+
+/// The regular expression of the queries that ask for nothing but what is in the table and the question: of each column only what the
+/// question says of its cells, of which `said` gives the texts and `numbers` the numbers, can be required.
+pub(crate) fn grammar(sheet: &Sheet, said: &[Vec<String>], numbers: &[String]) -> String {
+    let any = |parts: &[String]| format!("({})", parts.join("|"));
+    let names = |kinds: &[Kind]| -> Vec<String> {
+        sheet
+            .columns
+            .iter()
+            .filter(|column| kinds.contains(&column.kind))
+            .map(|column| column.name.clone())
+            .collect()
+    };
+    let is_place = |number: &&String| number.parse().is_ok_and(|place: usize| place <= sheet.rows.len());
+    let places: Vec<String> = numbers.iter().filter(is_place).cloned().collect();
+    let has_numbers = !numbers.is_empty();
+    let numbers = any(numbers);
+    let mut conditions = Vec::new();
+    for (at, (column, texts)) in sheet.columns.iter().zip(said).enumerate() {
+        let name = &column.name;
+        if sheet.rows.iter().any(|row| is_blank(row.cells[at])) {
+            conditions.push(format!("{name} IS( NOT)? NULL"));
+        }
+        let texts: Vec<String> = texts.iter().map(|text| format!("'{}'", regex::escape(text))).collect();
+        if !texts.is_empty() {
+            let texts = any(&texts);
+            conditions.push(format!("{name}( NOT)? LIKE {texts}"));
+            conditions.push(format!("{name}( NOT)? IN \\({texts}(, {texts}){{0,5}}\\)"));
+            if column.kind == Kind::Date {
+                conditions.push(format!("{name} (<|>|<=|>=) {texts}"));
+            }
+        }
+        if column.kind != Kind::Text && has_numbers {
+            conditions.push(format!("{name} (=|!=|<|>|<=|>=) {numbers}"));
+            conditions.push(format!("{name} BETWEEN {numbers} AND {numbers}"));
+        }
+    }
+    if !places.is_empty() {
+        conditions.push(format!("{ROW} (=|<|>|<=|>=) {}", any(&places)));
+    }
+    let all = any(&names(&[Kind::Number, Kind::Date, Kind::Text]));
+    let mut figures = vec![format!("COUNT\\((\\*|(DISTINCT )?{all})\\)")];
+    let mut ordered = vec![ROW.to_owned()];
+    ordered.extend(names(&[Kind::Number, Kind::Date]));
+    let added = names(&[Kind::Number]);
+    if !added.is_empty() {
+        figures.push(format!("(SUM|AVG|MIN|MAX)\\({}\\)", any(&added)));
+    }
+    let (figure, ordered) = (any(&figures), any(&ordered));
+    let required = match conditions.is_empty() {
+        true => String::new(),
+        false => format!("( WHERE {condition}( (AND|OR) {condition}){{0,3}})?", condition = any(&conditions)),
+    };
+    let chosen = format!(
+        "SELECT ({figure}|{all}(, {all})?) FROM data{required}\
+         ( GROUP BY {all} ORDER BY {figure}( ASC| DESC)? LIMIT [1-9]| ORDER BY {ordered}( ASC| DESC)? LIMIT [1-9][0-9]?)?"
+    );
+    if added.is_empty() {
+        return chosen;
+    }
+    let number = format!("\\(SELECT ({figure}|{added}) FROM data{required}\\)", added = any(&added));
+    format!("({chosen}|SELECT {number} - {number})")
+}
+
+/// Reads a query; `None` of what [`grammar`] does not allow.
+pub(crate) fn parse(text: &str, sheet: &Sheet) -> Option<Query> {
+    static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"'[^']*'|<=|>=|!=|[=<>(),*]|-?[\w.]+|-").unwrap_or_else(|error| panic!("{error}"))
+    });
+    let tokens: Vec<&str> = TOKEN.find_iter(text).map(|token| token.as_str()).collect();
+    let mut reader = Reader { tokens: &tokens, sheet };
+    let query = reader.query()?;
+    reader.tokens.is_empty().then_some(query)
+}
+
+struct Reader<'a> {
+    tokens: &'a [&'a str],
+    sheet: &'a Sheet<'a>,
+}
+
+impl<'a> Reader<'a> {
+    fn query(&mut self) -> Option<Query> {
+        let ["SELECT", "(", ..] = self.tokens else {
+            return Some(Query { first: self.select()?, less: None });
+        };
+        self.expect("SELECT")?;
+        let first = self.within()?;
+        self.expect("-")?;
+        Some(Query { first, less: Some(self.within()?) })
+    }
+
+    fn within(&mut self) -> Option<Select> {
+        self.expect("(")?;
+        let select = self.select()?;
+        self.expect(")")?;
+        Some(select)
+    }
+
+    fn select(&mut self) -> Option<Select> {
+        self.expect("SELECT")?;
+        let what = match self.figure() {
+            Some(figure) => What::Figure(figure),
+            None => What::Cells(self.list(Reader::subject)?),
+        };
+        self.expect("FROM")?;
+        self.expect("data")?;
+        let mut conditions = Vec::new();
+        if self.takes("WHERE") {
+            conditions.push(vec![self.condition()?]);
+            loop {
+                match (self.takes("AND"), conditions.last_mut()) {
+                    (true, Some(all)) => all.push(self.condition()?),
+                    _ if self.takes("OR") => conditions.push(vec![self.condition()?]),
+                    _ => break,
+                }
+            }
+        }
+        let group = if self.takes("GROUP") { self.expect("BY").and_then(|()| self.column()) } else { None };
+        let order = if self.takes("ORDER") { self.expect("BY").and_then(|()| self.order()) } else { None };
+        let limit = if self.takes("LIMIT") { Some(self.next()?.parse().ok()?) } else { None };
+        Some(Select {
+            what,
+            conditions: conditions.into_iter().map(without_repeated).collect(),
+            group,
+            order,
+            limit,
+        })
+    }
+
+    fn order(&mut self) -> Option<Order> {
+        let by = match self.figure() {
+            Some(figure) => By::Figure(figure),
+            None => By::Subject(self.subject()?),
+        };
+        let descending = self.takes("DESC");
+        let _ = descending || self.takes("ASC");
+        Some(Order { by, descending })
+    }
+
+    fn figure(&mut self) -> Option<Figure> {
+        let [name, "(", ..] = self.tokens else { return None };
+        let function = match *name {
+            "COUNT" => Function::Count,
+            "SUM" => Function::Sum,
+            "AVG" => Function::Average,
+            "MIN" => Function::Least,
+            "MAX" => Function::Most,
+            _ => return None,
+        };
+        self.tokens = &self.tokens[2..];
+        let distinct = self.takes("DISTINCT");
+        let column = if self.takes("*") { None } else { Some(self.column()?) };
+        self.expect(")")?;
+        Some(Figure { function, column, distinct })
+    }
+
+    fn condition(&mut self) -> Option<Condition> {
+        let subject = self.subject()?;
+        let not = self.takes("NOT");
+        let is = |not, test| Some(Condition { subject, not, test });
+        match self.next()? {
+            "=" => is(false, Test::Is(vec![self.value()?])),
+            "!=" => is(true, Test::Is(vec![self.value()?])),
+            "LIKE" => is(not, Test::Like(self.value()?)),
+            "<" => is(false, Test::Beyond(Ordering::Less, false, self.value()?)),
+            "<=" => is(false, Test::Beyond(Ordering::Less, true, self.value()?)),
+            ">" => is(false, Test::Beyond(Ordering::Greater, false, self.value()?)),
+            ">=" => is(false, Test::Beyond(Ordering::Greater, true, self.value()?)),
+            "BETWEEN" => {
+                let from = self.value()?;
+                self.expect("AND")?;
+                is(false, Test::Between(from, self.value()?))
+            }
+            "IS" => {
+                let not = self.takes("NOT");
+                self.expect("NULL")?;
+                is(not, Test::Blank)
+            }
+            "IN" => {
+                self.expect("(")?;
+                let values = self.list(Reader::value)?;
+                self.expect(")")?;
+                is(not, Test::Is(values))
+            }
+            _ => None,
+        }
+    }
+
+    fn subject(&mut self) -> Option<Subject> {
+        if self.takes(ROW) { Some(Subject::Row) } else { self.column().map(Subject::Column) }
+    }
+
+    fn column(&mut self) -> Option<usize> {
+        let name = self.next()?;
+        self.sheet.columns.iter().position(|column| column.name == name)
+    }
+
+    fn value(&mut self) -> Option<String> {
+        let token = self.next()?;
+        Some(token.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(token).to_owned())
+    }
+
+    fn list<T>(&mut self, one: fn(&mut Reader<'a>) -> Option<T>) -> Option<Vec<T>> {
+        let mut all = vec![one(self)?];
+        while self.takes(",") {
+            all.push(one(self)?);
+        }
+        Some(all)
+    }
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (first, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        Some(first)
+    }
+
+    fn takes(&mut self, token: &str) -> bool {
+        let is_next = self.tokens.first() == Some(&token);
+        if is_next {
+            self.tokens = &self.tokens[1..];
+        }
+        is_next
+    }
+
+    fn expect(&mut self, token: &str) -> Option<()> {
+        self.takes(token).then_some(())
+    }
+}
+
+/// Without the parts that only say again what was required before: a small model goes on where it might end.
+fn without_repeated(parts: Vec<Condition>) -> Vec<Condition> {
+    let mut kept: Vec<Condition> = Vec::new();
+    for part in parts {
+        let known = |value: &&str| {
+            kept.iter().any(|kept| kept.test.values().iter().any(|known| is_like(known, value)))
+        };
+        let values = part.test.values();
+        if values.is_empty() && !kept.contains(&part) || !values.iter().all(known) {
+            kept.push(part);
+        }
+    }
+    kept
+}
+
+impl Query {
+    pub fn selects(&self) -> impl Iterator<Item = &Select> {
+        std::iter::once(&self.first).chain(&self.less)
+    }
+
+    /// What cells are compared with.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.conditions().flat_map(|condition| condition.test.values())
+    }
+
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.selects().flat_map(|select| select.conditions.iter().flatten())
+    }
+
+    /// The columns that it names.
+    pub fn columns(&self) -> Vec<usize> {
+        self.selects().flat_map(Select::columns).collect()
+    }
+
+    /// What the table gives; `None` where no row does, where what is to be compared or added up is no number, and where it would
+    /// be a long list.
+    pub fn run(&self, sheet: &Sheet) -> Option<Found> {
+        let Some(less) = &self.less else { return self.first.run(sheet) };
+        let (first, mut rows, unit) = self.first.number(sheet)?;
+        let (second, others, _) = less.number(sheet)?;
+        rows.extend(others);
+        Some(Found { text: written((first - second).abs(), unit), rows })
+    }
+}
+
+impl Select {
+    fn columns(&self) -> Vec<usize> {
+        let mut named: Vec<Subject> = match &self.what {
+            What::Cells(subjects) => subjects.clone(),
+            What::Figure(figure) => figure.column.map(Subject::Column).into_iter().collect(),
+        };
+        named.extend(self.conditions.iter().flatten().map(|condition| condition.subject));
+        named.extend(self.group.map(Subject::Column));
+        named.extend(self.order.iter().filter_map(|order| match order.by {
+            By::Subject(subject) => Some(subject),
+            By::Figure(figure) => figure.column.map(Subject::Column),
+        }));
+        named.into_iter().filter_map(Subject::column).collect()
+    }
+
+    /// The one number that the table gives, the rows that make it and its unit.
+    fn number(&self, sheet: &Sheet) -> Option<(f64, Vec<usize>, Unit)> {
+        let rows = self.matching(sheet)?;
+        match &self.what {
+            What::Figure(figure) => {
+                let unit = figure.column.map_or(Unit::Plain, |column| sheet.unit(&rows, column));
+                Some((figure.value(&rows, sheet)?, figure.of(&rows, sheet)?.rows, unit))
+            }
+            What::Cells(subjects) => {
+                let ([Subject::Column(column)], [row]) = (subjects.as_slice(), rows.as_slice()) else {
+                    return None;
+                };
+                let Value::Number(value) = sheet.value(*row, *column)? else { return None };
+                Some((value, rows.clone(), sheet.unit(&rows, *column)))
+            }
+        }
+    }
+
+    /// The rows that meet the conditions.
+    pub fn matching(&self, sheet: &Sheet) -> Option<Vec<usize>> {
+        let all = 0..sheet.rows.len();
+        if self.conditions.is_empty() {
+            return Some(all.collect());
+        }
+        let mut meets = vec![false; sheet.rows.len()];
+        for parts in &self.conditions {
+            let mut met = vec![true; sheet.rows.len()];
+            for part in parts {
+                for (met, holds) in met.iter_mut().zip(part.holds(sheet)?) {
+                    *met &= holds;
+                }
+            }
+            for (meets, met) in meets.iter_mut().zip(met) {
+                *meets |= met;
+            }
+        }
+        Some(all.filter(|&row| meets[row]).collect())
+    }
+
+    fn run(&self, sheet: &Sheet) -> Option<Found> {
+        let mut rows = self.matching(sheet)?;
+        if let Some(column) = self.group {
+            return self.run_grouped(column, &rows, sheet);
+        }
+        if let Some(Order { by, descending }) = &self.order {
+            let By::Subject(subject) = by else { return None };
+            rows = first_of(rows, *descending, self.limit, |&row| key(*subject, row, sheet))?;
+        } else if let Some(limit) = self.limit {
+            rows.truncate(limit);
+        }
+        if rows.is_empty() {
+            return None;
+        }
+        match &self.what {
+            What::Figure(figure) => figure.of(&rows, sheet),
+            What::Cells(subjects) => {
+                let mut said: Vec<String> = Vec::new();
+                for &row in &rows {
+                    let cells: Vec<&str> =
+                        subjects.iter().filter_map(|&subject| cell(subject, row, sheet)).collect();
+                    let cells = cells.join(", ");
+                    if !cells.is_empty() && !said.contains(&cells) {
+                        said.push(cells);
+                    }
+                }
+                let text = said.join(if subjects.len() > 1 { "; " } else { ", " });
+                (!said.is_empty() && said.len() <= LISTED).then_some(Found { text, rows })
+            }
+        }
+    }
+
+    /// The most or least of groups of rows.
+    fn run_grouped(&self, column: usize, rows: &[usize], sheet: &Sheet) -> Option<Found> {
+        let order = self.order.as_ref()?;
+        let asks_for_group = match &self.what {
+            What::Cells(subjects) => subjects.contains(&Subject::Column(column)),
+            What::Figure(_) => false,
+        };
+        let By::Figure(figure) = order.by else { return None };
+        if !asks_for_group {
+            return None;
+        }
+        let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+        for &row in rows.iter().filter(|&&row| !is_blank(sheet.rows[row].cells[column])) {
+            let name = folded(sheet.rows[row].cells[column]);
+            match groups.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, rows)) => rows.push(row),
+                None => groups.push((name, vec![row])),
+            }
+        }
+        let value = |(_, rows): &(String, Vec<usize>)| figure.value(rows, sheet).map(Value::Number);
+        let chosen = first_of(groups, order.descending, self.limit, value)?;
+        let names: Vec<&str> = chosen.iter().map(|(_, rows)| sheet.rows[rows[0]].cells[column]).collect();
+        let text = names.join(", ");
+        (!names.is_empty() && names.len() <= LISTED)
+            .then(|| Found { text, rows: chosen.into_iter().flat_map(|(_, rows)| rows).collect() })
+    }
+}
+
+impl Condition {
+    /// Of each row whether it holds; `None` where that cannot be told.
+    fn holds(&self, sheet: &Sheet) -> Option<Vec<bool>> {
+        let rows = 0..sheet.rows.len();
+        if self.test == Test::Blank {
+            return Some(rows.map(|row| cell(self.subject, row, sheet).is_none() != self.not).collect());
+        }
+        let cells = || rows.clone().map(|row| cell(self.subject, row, sheet));
+        let any = |held: Vec<bool>| held.contains(&true).then_some(held);
+        let like =
+            |text: &str| any(cells().map(|cell| cell.is_some_and(|cell| is_like(cell, text))).collect());
+        let equal = |value: &str| -> Option<Vec<bool>> {
+            let same: Vec<bool> = match (self.kind(sheet), literal(value)) {
+                (Kind::Text, _) | (_, None) => {
+                    cells().map(|cell| cell.is_some_and(|cell| folded(cell) == folded(value))).collect()
+                }
+                (_, Some(value)) => rows
+                    .clone()
+                    .map(|row| compare(self.subject, row, value, sheet) == Some(Ordering::Equal))
+                    .collect(),
+            };
+            any(same).or_else(|| like(value))
+        };
+        let held: Vec<bool> = match &self.test {
+            Test::Is(values) => {
+                let mut held = vec![false; sheet.rows.len()];
+                for value in values {
+                    // What no row is was not understood.
+                    for (held, equal) in held.iter_mut().zip(equal(value)?) {
+                        *held |= equal;
+                    }
+                }
+                held
+            }
+            Test::Like(text) => like(text).or_else(|| equal(text))?,
+            Test::Beyond(direction, or_equal, value) => {
+                self.compared(value, sheet, |order| order == *direction || *or_equal && order.is_eq())?
+            }
+            Test::Blank => return None,
+            Test::Between(from, to) => {
+                let least = self.compared(from, sheet, Ordering::is_ge)?;
+                let most = self.compared(to, sheet, Ordering::is_le)?;
+                least.into_iter().zip(most).map(|(least, most)| least && most).collect()
+            }
+        };
+        // An empty cell says nothing, nor that it is not so.
+        Some(held.into_iter().zip(cells()).map(|(held, cell)| held != self.not && cell.is_some()).collect())
+    }
+
+    fn compared(&self, value: &str, sheet: &Sheet, is: impl Fn(Ordering) -> bool) -> Option<Vec<bool>> {
+        let value = literal(value)?;
+        if self.kind(sheet) == Kind::Text {
+            return None;
+        }
+        Some(
+            (0..sheet.rows.len())
+                .map(|row| compare(self.subject, row, value, sheet).is_some_and(&is))
+                .collect(),
+        )
+    }
+
+    fn kind(&self, sheet: &Sheet) -> Kind {
+        match self.subject {
+            Subject::Row => Kind::Number,
+            Subject::Column(column) => sheet.columns[column].kind,
+        }
+    }
+}
+
+impl Figure {
+    fn of(self, rows: &[usize], sheet: &Sheet) -> Option<Found> {
+        let value = self.value(rows, sheet)?;
+        let Some(column) = self.column else {
+            return Some(Found { text: written(value, Unit::Plain), rows: rows.to_vec() });
+        };
+        match self.function {
+            Function::Count => {
+                let counted =
+                    rows.iter().copied().filter(|&row| !is_blank(sheet.rows[row].cells[column])).collect();
+                Some(Found { text: written(value, Unit::Plain), rows: counted })
+            }
+            Function::Sum | Function::Average => {
+                let added = rows.iter().copied().filter(|&row| sheet.value(row, column).is_some()).collect();
+                Some(Found { text: written(value, sheet.unit(rows, column)), rows: added })
+            }
+            Function::Least | Function::Most => {
+                let is_it = |row: &usize| sheet.value(*row, column) == Some(Value::Number(value));
+                let rows: Vec<usize> = rows.iter().copied().filter(is_it).collect();
+                let text = sheet.rows[*rows.first()?].cells[column].to_owned();
+                Some(Found { text, rows })
+            }
+        }
+    }
+
+    fn value(self, rows: &[usize], sheet: &Sheet) -> Option<f64> {
+        let Some(column) = self.column else {
+            return (self.function == Function::Count).then_some(rows.len() as f64);
+        };
+        let filled = || rows.iter().filter(|&&row| !is_blank(sheet.rows[row].cells[column]));
+        if self.function == Function::Count {
+            let mut cells: Vec<String> = filled().map(|&row| folded(sheet.rows[row].cells[column])).collect();
+            if self.distinct {
+                cells.sort();
+                cells.dedup();
+            }
+            return Some(cells.len() as f64);
+        }
+        if sheet.columns[column].kind != Kind::Number {
+            return None;
+        }
+        // A sum that leaves a cell out is none.
+        let numbers: Vec<f64> = filled()
+            .map(|&row| match sheet.value(row, column) {
+                Some(Value::Number(number)) => Some(number),
+                _ => None,
+            })
+            .collect::<Option<_>>()?;
+        let (sum, count) = (numbers.iter().sum::<f64>(), numbers.len());
+        match self.function {
+            _ if count == 0 => None,
+            Function::Count => None,
+            Function::Sum => Some(sum),
+            Function::Average => Some(sum / count as f64),
+            Function::Least => numbers.into_iter().reduce(f64::min),
+            Function::Most => numbers.into_iter().reduce(f64::max),
+        }
+    }
+}
+
+/// The first `limit` by what they are ordered by, and those alike the last of them. `None` where there is nothing to order by.
+fn first_of<T>(
+    all: Vec<T>,
+    descending: bool,
+    limit: Option<usize>,
+    key: impl Fn(&T) -> Option<Value>,
+) -> Option<Vec<T>> {
+    let mut keyed: Vec<(Value, T)> = all.into_iter().filter_map(|one| Some((key(&one)?, one))).collect();
+    let order = |a: &Value, b: &Value| {
+        let order = a.partial_cmp(b).unwrap_or(Ordering::Equal);
+        if descending { order.reverse() } else { order }
+    };
+    keyed.sort_by(|(a, _), (b, _)| order(a, b));
+    let limit = limit.unwrap_or(keyed.len());
+    let last = keyed.get(limit.saturating_sub(1)).or(keyed.last())?.0;
+    Some(keyed.into_iter().take_while(|(value, _)| order(value, &last).is_le()).map(|(_, one)| one).collect())
+}
+
+/// None of an empty cell, and of the place of a row.
+fn cell<'a>(subject: Subject, row: usize, sheet: &Sheet<'a>) -> Option<&'a str> {
+    match subject {
+        Subject::Row => Some(""),
+        Subject::Column(column) => Some(sheet.rows[row].cells[column]).filter(|cell| !is_blank(cell)),
+    }
+}
+
+fn key(subject: Subject, row: usize, sheet: &Sheet) -> Option<Value> {
+    match subject {
+        Subject::Row => Some(Value::Number(row as f64 + 1.0)),
+        Subject::Column(column) => sheet.value(row, column),
+    }
+}
+
+/// How a row stands to a number or a date. A year is compared with the year of a date.
+fn compare(subject: Subject, row: usize, value: Value, sheet: &Sheet) -> Option<Ordering> {
+    match (key(subject, row, sheet)?, value) {
+        (Value::Number(held), Value::Number(asked)) => held.partial_cmp(&asked),
+        (Value::Date([year, ..]), Value::Number(asked)) if year > 0 => f64::from(year).partial_cmp(&asked),
+        (Value::Date(held), Value::Date(asked)) => {
+            // What one of them does not state is not compared.
+            let both = held.iter().zip(&asked).filter(|(held, asked)| **held > 0 && **asked > 0);
+            Some(
+                both.map(|(held, asked)| held.cmp(asked))
+                    .find(|order| order.is_ne())
+                    .unwrap_or(Ordering::Equal),
+            )
+        }
+        _ => None,
+    }
+}
+
+/// The number or date that a literal is.
+fn literal(text: &str) -> Option<Value> {
+    if let Some((number, _)) = number(text) {
+        return Some(Value::Number(number));
+    }
+    match facts(text).first()?.fact {
+        Fact::Date { year, month, day, .. } => Some(Value::Date([year, u16::from(month), u16::from(day)])),
+        Fact::Number { .. } => None,
+    }
+}
+
+/// Whether a cell holds the words of a text.
+fn is_like(cell: &str, text: &str) -> bool {
+    holds(&folded(cell), &folded(text))
+}
+
+/// The same of both as they are compared.
+pub(crate) fn holds(cell: &str, text: &str) -> bool {
+    let apart = |before: &str, after: &str| {
+        !before.ends_with(char::is_alphanumeric) || !after.starts_with(char::is_alphanumeric)
+    };
+    let whole = |(at, part): (usize, &str)| apart(&cell[..at], part) && apart(part, &cell[at + part.len()..]);
+    !text.is_empty() && cell.match_indices(text).any(whole)
+}
+
+/// A cell as it is compared: without its case, its quotation marks, its hyphens and how it is spaced.
+pub(crate) fn folded(text: &str) -> String {
+    let bare = text
+        .trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '”' | '\'' | '„' | '*' | '.'));
+    bare.to_lowercase().replace(['-', '‐'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A number as it is read, with at most two digits behind the point, and two where it is money. A year has no comma.
+fn written(value: f64, unit: Unit) -> String {
+    let rounded = (value * 100.0).round() / 100.0;
+    let plain = format!("{:.2}", rounded.abs());
+    let (whole, rest) = plain.split_once('.').unwrap_or((&plain, ""));
+    let is_money = !matches!(unit, Unit::Plain | Unit::Percent);
+    let rest = match rest {
+        "00" => "",
+        rest if is_money => rest,
+        rest => rest.trim_end_matches('0'),
+    };
+    let groups = whole.as_bytes().rchunks(3).rev().filter_map(|part| std::str::from_utf8(part).ok());
+    let is_long = whole.len() > if is_money { 3 } else { 4 };
+    let whole = if is_long { groups.collect::<Vec<_>>().join(",") } else { whole.to_owned() };
+    let number = if rest.is_empty() { whole } else { format!("{whole}.{rest}") };
+    let sign = if rounded < 0.0 { "-" } else { "" };
+    match unit {
+        Unit::Plain => format!("{sign}{number}"),
+        Unit::Percent => format!("{sign}{number} %"),
+        Unit::Dollar => format!("{sign}${number}"),
+        Unit::Euro => format!("{sign}€{number}"),
+        Unit::Pound => format!("{sign}£{number}"),
+        Unit::Yen => format!("{sign}¥{number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sheet::tests::{of, sheet};
+    use super::*;
+
+    const INVOICES: &str = "Customer | Net | Paid | Rate\n\
+                            Harbour Authority | 1,200.50 € | 2024-05-08 | 3.125\n\
+                            Wexcombe Water | 800 € | | 2.5\n\
+                            Harbour Authority | 400 € | 2024-06-03 | 1\n\
+                            Alda Bridge | 800 € | 2023-01-31 | 0.5\n\
+                            Total | 3,200.50 € | | 7.125";
+
+    fn check(query: &str, expected: Option<(&str, &[usize])>) {
+        let passages = sheet(INVOICES);
+        let sheet = of(&passages);
+        let found = parse(query, &sheet).unwrap_or_else(|| panic!("{query} is none")).run(&sheet);
+        let expected = expected.map(|(text, rows)| Found { text: text.to_owned(), rows: rows.to_vec() });
+        assert_eq!(found, expected, "{query}");
+    }
+
+    #[test]
+    fn rows_are_counted_added_up_and_compared() {
+        for (query, expected) in [
+            ("SELECT COUNT(*) FROM data", Some(("4", &[0, 1, 2, 3][..]))),
+            ("SELECT COUNT(DISTINCT customer) FROM data", Some(("3", &[0, 1, 2, 3]))),
+            ("SELECT SUM(net) FROM data", Some(("€3,200.50", &[0, 1, 2, 3]))),
+            ("SELECT SUM(rate) FROM data", Some(("7.13", &[0, 1, 2, 3]))),
+            ("SELECT AVG(net) FROM data WHERE customer LIKE 'harbour authority'", Some(("€800.25", &[0, 2]))),
+            ("SELECT MAX(net) FROM data", Some(("1,200.50 €", &[0]))),
+            ("SELECT MIN(net) FROM data WHERE paid < 2024", Some(("800 €", &[3]))),
+            ("SELECT customer FROM data WHERE paid IS NULL", Some(("Wexcombe Water", &[1]))),
+            ("SELECT COUNT(*) FROM data WHERE paid IS NOT NULL", Some(("3", &[0, 2, 3]))),
+            ("SELECT COUNT(*) FROM data WHERE paid LIKE 'May 2024'", Some(("1", &[0]))),
+            (
+                "SELECT customer FROM data WHERE net NOT IN ('400')",
+                Some(("Harbour Authority, Wexcombe Water, Alda Bridge", &[0, 1, 3])),
+            ),
+            (
+                "SELECT customer FROM data WHERE net BETWEEN 500 AND 900 OR row = 1",
+                Some(("Harbour Authority, Wexcombe Water, Alda Bridge", &[0, 1, 3])),
+            ),
+            ("SELECT SUM(net) FROM data WHERE customer LIKE 'nobody'", None),
+            ("SELECT SUM(customer) FROM data", None),
+        ] {
+            check(query, expected);
+        }
+    }
+
+    #[test]
+    fn what_comes_first_comes_with_what_is_alike() {
+        check("SELECT customer FROM data ORDER BY net DESC LIMIT 1", Some(("Harbour Authority", &[0])));
+        let alike = Some(("Harbour Authority, Wexcombe Water, Alda Bridge", &[0, 1, 3][..]));
+        check("SELECT customer FROM data ORDER BY net DESC LIMIT 2", alike);
+        check("SELECT customer FROM data ORDER BY row DESC LIMIT 1", Some(("Alda Bridge", &[3])));
+        check("SELECT customer FROM data ORDER BY paid ASC LIMIT 1", Some(("Alda Bridge", &[3])));
+        let most = "SELECT customer FROM data GROUP BY customer ORDER BY COUNT(*) DESC LIMIT 1";
+        check(most, Some(("Harbour Authority", &[0, 2])));
+        check(
+            "SELECT customer FROM data GROUP BY customer ORDER BY SUM(net) ASC LIMIT 1",
+            Some(("Wexcombe Water, Alda Bridge", &[1, 3])),
+        );
+        check("SELECT customer FROM data ORDER BY customer ASC LIMIT 1", None);
+    }
+
+    #[test]
+    fn two_numbers_are_told_apart() {
+        let of = |customer: &str| format!("(SELECT net FROM data WHERE customer LIKE '{customer}')");
+        check(&format!("SELECT {} - {}", of("Alda"), of("Wexcombe")), Some(("€0", &[3, 1])));
+        let sum = "(SELECT SUM(net) FROM data WHERE customer LIKE 'Harbour')";
+        check(&format!("SELECT {} - {sum}", of("Alda")), Some(("€800.50", &[3, 0, 2])));
+        check(&format!("SELECT {} - {}", of("Harbour"), of("Alda")), None);
+    }
+
+    #[test]
+    fn what_the_grammar_does_not_allow_is_no_query() {
+        let passages = sheet(INVOICES);
+        let sheet = of(&passages);
+        for other in [
+            "None",
+            "SELECT",
+            "SELECT weight FROM data",
+            "SELECT net FROM invoices",
+            "SELECT net FROM data WHERE",
+            "SELECT net FROM data WHERE net",
+            "SELECT net FROM data LIMIT x",
+            "SELECT net FROM data; DROP TABLE data",
+            "SELECT (SELECT net FROM data) - ",
+            "SELECT COUNT(net FROM data",
+        ] {
+            assert_eq!(parse(other, &sheet), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_question_says_can_be_required() {
+        let passages = sheet(INVOICES);
+        let sheet = of(&passages);
+        let said = [vec!["Alda (new)".to_owned()], vec![], vec![], vec![]];
+        let allowed = Regex::new(&format!("^({})$", grammar(&sheet, &said, &["800".to_owned()]))).unwrap();
+        for query in [
+            "SELECT COUNT(*) FROM data",
+            "SELECT customer, net FROM data WHERE customer NOT LIKE 'Alda (new)' AND net >= 800",
+            "SELECT customer FROM data WHERE paid IS NULL ORDER BY net DESC LIMIT 3",
+            "SELECT customer FROM data GROUP BY customer ORDER BY SUM(net) DESC LIMIT 1",
+            "SELECT (SELECT SUM(net) FROM data) - (SELECT net FROM data WHERE customer IN ('Alda (new)'))",
+        ] {
+            assert!(allowed.is_match(query), "{query}");
+            assert!(parse(query, &sheet).is_some(), "{query}");
+        }
+        for query in [
+            "SELECT COUNT(*) FROM data WHERE customer LIKE 'Wexcombe'",
+            "SELECT COUNT(*) FROM data WHERE net > 900",
+            "SELECT COUNT(*) FROM data WHERE row < 800",
+            "SELECT SUM(customer) FROM data",
+            "SELECT customer FROM data ORDER BY customer ASC LIMIT 1",
+        ] {
+            assert!(!allowed.is_match(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_required_again_is_dropped() {
+        let passages = sheet(INVOICES);
+        let sheet = of(&passages);
+        let query = |conditions: &str| parse(&format!("SELECT net FROM data WHERE {conditions}"), &sheet);
+        let once = query("customer LIKE 'Alda Bridge'");
+        assert_eq!(
+            query("customer LIKE 'Alda Bridge' AND customer LIKE 'alda' AND net = 'Alda Bridge'"),
+            once
+        );
+        assert_ne!(query("customer LIKE 'Alda Bridge' AND net = 800"), once);
+    }
+}
