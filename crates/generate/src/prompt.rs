@@ -255,6 +255,8 @@ Question: What is the total tonnage of the ships built after 1930 that were sunk
 \"SELECT SUM(tons) FROM data WHERE built > 1930 AND fate LIKE 'sunk'\"
 Question: which flag had the most ships
 \"SELECT flag FROM data GROUP BY flag ORDER BY COUNT(*) DESC LIMIT 1\"
+Question: Which flag has the most tons in all?
+\"SELECT flag FROM data GROUP BY flag ORDER BY SUM(tons) DESC LIMIT 1\"
 Question: How many ships sailed in winter?
 \"None\"
 Question: Under how many different flags did they sail?

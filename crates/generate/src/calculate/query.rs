@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::said::Said;
 use super::sheet::{Kind, Sheet, Value, is_blank, number};
 use crate::facts::{Fact, Unit, facts};
+use crate::text::tokens;
 
 /// What a query calls the place of a row in its table, counted from 1.
 pub(crate) const ROW: &str = "row";
@@ -95,8 +97,8 @@ pub(crate) struct Condition {
 pub(crate) enum Test {
     /// It is one of these.
     Is(Vec<String>),
-    /// It holds the words of this text.
-    Like(String),
+    /// It holds the words of one of these.
+    Like(Vec<String>),
     /// It is more or less than this, or as much where the flag says so.
     Beyond(Ordering, bool, String),
     Between(String, String),
@@ -108,8 +110,7 @@ impl Test {
     /// What a cell is compared with.
     fn values(&self) -> Vec<&str> {
         match self {
-            Test::Is(values) => values.iter().map(String::as_str).collect(),
-            Test::Like(text) => vec![text],
+            Test::Is(values) | Test::Like(values) => values.iter().map(String::as_str).collect(),
             Test::Beyond(_, _, value) => vec![value],
             Test::Between(from, to) => vec![from, to],
             Test::Blank => Vec::new(),
@@ -126,8 +127,9 @@ pub(crate) struct Found {
 }
 
 /// The regular expression of the queries that ask for nothing but what is in the table and the question: of each column only what the
-/// question says of its cells, of which `said` gives the texts and `numbers` the numbers, can be required.
-pub(crate) fn grammar(sheet: &Sheet, said: &[Vec<String>], numbers: &[String]) -> String {
+/// question says of its cells can be required.
+pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
+    let Said { texts, numbers, empty, denies, apart } = said;
     let any = |parts: &[String]| format!("({})", parts.join("|"));
     let names = |kinds: &[Kind]| -> Vec<String> {
         sheet
@@ -142,10 +144,10 @@ pub(crate) fn grammar(sheet: &Sheet, said: &[Vec<String>], numbers: &[String]) -
     let has_numbers = !numbers.is_empty();
     let numbers = any(numbers);
     let mut conditions = Vec::new();
-    for (at, (column, texts)) in sheet.columns.iter().zip(said).enumerate() {
+    for (at, (column, texts)) in sheet.columns.iter().zip(texts).enumerate() {
         let name = &column.name;
-        if sheet.rows.iter().any(|row| is_blank(row.cells[at])) {
-            conditions.push(format!("{name} IS( NOT)? NULL"));
+        if empty[at] {
+            conditions.push(format!("{name} IS{} NULL", if *denies { "" } else { " NOT" }));
         }
         let texts: Vec<String> = texts.iter().map(|text| format!("'{}'", regex::escape(text))).collect();
         if !texts.is_empty() {
@@ -177,15 +179,17 @@ pub(crate) fn grammar(sheet: &Sheet, said: &[Vec<String>], numbers: &[String]) -
         true => String::new(),
         false => format!("( WHERE {condition}( (AND|OR) {condition}){{0,3}})?", condition = any(&conditions)),
     };
-    let chosen = format!(
+    if *apart {
+        let number = match added.is_empty() {
+            true => format!("\\(SELECT {figure} FROM data{required}\\)"),
+            false => format!("\\(SELECT ({figure}|{added}) FROM data{required}\\)", added = any(&added)),
+        };
+        return format!("SELECT {number} - {number}");
+    }
+    format!(
         "SELECT ({figure}|{all}(, {all})?) FROM data{required}\
          ( GROUP BY {all} ORDER BY {figure}( ASC| DESC)? LIMIT [1-9]| ORDER BY {ordered}( ASC| DESC)? LIMIT [1-9][0-9]?)?"
-    );
-    if added.is_empty() {
-        return chosen;
-    }
-    let number = format!("\\(SELECT ({figure}|{added}) FROM data{required}\\)", added = any(&added));
-    format!("({chosen}|SELECT {number} - {number})")
+    )
 }
 
 /// Reads a query; `None` of what [`grammar`] does not allow.
@@ -236,7 +240,14 @@ impl<'a> Reader<'a> {
             loop {
                 match (self.takes("AND"), conditions.last_mut()) {
                     (true, Some(all)) => all.push(self.condition()?),
-                    _ if self.takes("OR") => conditions.push(vec![self.condition()?]),
+                    _ if self.takes("OR") => {
+                        let other = self.condition()?;
+                        if let Some(other) =
+                            either(conditions.last_mut().and_then(|all| all.last_mut()), other)
+                        {
+                            conditions.push(vec![other]);
+                        }
+                    }
                     _ => break,
                 }
             }
@@ -287,7 +298,7 @@ impl<'a> Reader<'a> {
         match self.next()? {
             "=" => is(false, Test::Is(vec![self.value()?])),
             "!=" => is(true, Test::Is(vec![self.value()?])),
-            "LIKE" => is(not, Test::Like(self.value()?)),
+            "LIKE" => is(not, Test::Like(vec![self.value()?])),
             "<" => is(false, Test::Beyond(Ordering::Less, false, self.value()?)),
             "<=" => is(false, Test::Beyond(Ordering::Less, true, self.value()?)),
             ">" => is(false, Test::Beyond(Ordering::Greater, false, self.value()?)),
@@ -353,6 +364,19 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Adds to a condition another one for the same column, so that `A or B, and C` is not `A, or B and C`. Gives back any other.
+fn either(last: Option<&mut Condition>, other: Condition) -> Option<Condition> {
+    match last {
+        Some(Condition { subject, not: false, test: Test::Like(texts) })
+            if *subject == other.subject && !other.not && matches!(other.test, Test::Like(_)) =>
+        {
+            texts.extend(other.test.values().into_iter().map(str::to_owned));
+            None
+        }
+        _ => Some(other),
+    }
+}
+
 /// Without the parts that only say again what was required before: a small model goes on where it might end.
 fn without_repeated(parts: Vec<Condition>) -> Vec<Condition> {
     let mut kept: Vec<Condition> = Vec::new();
@@ -380,6 +404,13 @@ impl Query {
 
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         self.selects().flat_map(|select| select.conditions.iter().flatten())
+    }
+
+    pub fn figures(&self) -> impl Iterator<Item = &Figure> {
+        self.selects().filter_map(|select| match &select.what {
+            What::Figure(figure) => Some(figure),
+            What::Cells(_) => None,
+        })
     }
 
     /// The columns that it names.
@@ -546,7 +577,15 @@ impl Condition {
                 }
                 held
             }
-            Test::Like(text) => like(text).or_else(|| equal(text))?,
+            Test::Like(texts) => {
+                let mut held = vec![false; sheet.rows.len()];
+                for text in texts {
+                    for (held, like) in held.iter_mut().zip(like(text).or_else(|| equal(text))?) {
+                        *held |= like;
+                    }
+                }
+                held
+            }
             Test::Beyond(direction, or_equal, value) => {
                 self.compared(value, sheet, |order| order == *direction || *or_equal && order.is_eq())?
             }
@@ -708,20 +747,17 @@ fn is_like(cell: &str, text: &str) -> bool {
     holds(&folded(cell), &folded(text))
 }
 
-/// The same of both as they are compared.
+/// The same of both [`folded`].
 pub(crate) fn holds(cell: &str, text: &str) -> bool {
-    let apart = |before: &str, after: &str| {
-        !before.ends_with(char::is_alphanumeric) || !after.starts_with(char::is_alphanumeric)
-    };
-    let whole = |(at, part): (usize, &str)| apart(&cell[..at], part) && apart(part, &cell[at + part.len()..]);
+    let ends = |at: usize| cell[at..].is_empty() || cell[at..].starts_with(' ');
+    let whole = |(at, part): (usize, &str)| (at == 0 || cell[..at].ends_with(' ')) && ends(at + part.len());
     !text.is_empty() && cell.match_indices(text).any(whole)
 }
 
-/// A cell as it is compared: without its case, its quotation marks, its hyphens and how it is spaced.
+/// A cell as it is compared: its words without their inflection and what stands between them, so that `hotels` is `Hotel`.
 pub(crate) fn folded(text: &str) -> String {
-    let bare = text
-        .trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '”' | '\'' | '„' | '*' | '.'));
-    bare.to_lowercase().replace(['-', '‐'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+    let stems: Vec<String> = tokens(text).into_iter().map(|token| token.stem).collect();
+    if stems.is_empty() { text.trim().to_owned() } else { stems.join(" ") }
 }
 
 /// A number as it is read, with at most two digits behind the point, and two where it is money. A year has no comma.
@@ -847,27 +883,54 @@ mod tests {
     fn only_what_the_question_says_can_be_required() {
         let passages = sheet(INVOICES);
         let sheet = of(&passages);
-        let said = [vec!["Alda (new)".to_owned()], vec![], vec![], vec![]];
-        let allowed = Regex::new(&format!("^({})$", grammar(&sheet, &said, &["800".to_owned()]))).unwrap();
-        for query in [
-            "SELECT COUNT(*) FROM data",
-            "SELECT customer, net FROM data WHERE customer NOT LIKE 'Alda (new)' AND net >= 800",
-            "SELECT customer FROM data WHERE paid IS NULL ORDER BY net DESC LIMIT 3",
-            "SELECT customer FROM data GROUP BY customer ORDER BY SUM(net) DESC LIMIT 1",
-            "SELECT (SELECT SUM(net) FROM data) - (SELECT net FROM data WHERE customer IN ('Alda (new)'))",
-        ] {
-            assert!(allowed.is_match(query), "{query}");
-            assert!(parse(query, &sheet).is_some(), "{query}");
-        }
-        for query in [
-            "SELECT COUNT(*) FROM data WHERE customer LIKE 'Wexcombe'",
-            "SELECT COUNT(*) FROM data WHERE net > 900",
-            "SELECT COUNT(*) FROM data WHERE row < 800",
-            "SELECT SUM(customer) FROM data",
-            "SELECT customer FROM data ORDER BY customer ASC LIMIT 1",
-        ] {
-            assert!(!allowed.is_match(query), "{query}");
-        }
+        let check = |apart: bool, denies: bool, yes: &[&str], no: &[&str]| {
+            let texts = vec![vec!["Alda (new)".to_owned()], vec![], vec![], vec![]];
+            let empty = vec![false, false, true, false];
+            let said = Said { texts, numbers: vec!["800".to_owned()], empty, denies, apart };
+            let allowed = Regex::new(&format!("^({})$", grammar(&sheet, &said))).unwrap();
+            for query in yes {
+                assert!(allowed.is_match(query) && parse(query, &sheet).is_some(), "{query}");
+            }
+            for query in no {
+                assert!(!allowed.is_match(query), "{query}");
+            }
+        };
+        let difference =
+            "SELECT (SELECT SUM(net) FROM data) - (SELECT net FROM data WHERE customer IN ('Alda (new)'))";
+        check(
+            false,
+            true,
+            &[
+                "SELECT COUNT(*) FROM data",
+                "SELECT customer, net FROM data WHERE customer NOT LIKE 'Alda (new)' AND net >= 800",
+                "SELECT customer FROM data WHERE paid IS NULL ORDER BY net DESC LIMIT 3",
+                "SELECT customer FROM data GROUP BY customer ORDER BY SUM(net) DESC LIMIT 1",
+            ],
+            &[
+                "SELECT COUNT(*) FROM data WHERE customer LIKE 'Wexcombe'",
+                "SELECT COUNT(*) FROM data WHERE net > 900",
+                "SELECT COUNT(*) FROM data WHERE row < 800",
+                "SELECT SUM(customer) FROM data",
+                "SELECT customer FROM data ORDER BY customer ASC LIMIT 1",
+                "SELECT COUNT(*) FROM data WHERE paid IS NOT NULL",
+                difference,
+            ],
+        );
+        check(true, false, &[difference], &["SELECT COUNT(*) FROM data"]);
+        check(
+            false,
+            false,
+            &["SELECT COUNT(*) FROM data WHERE paid IS NOT NULL"],
+            &["SELECT COUNT(*) FROM data WHERE paid IS NULL"],
+        );
+    }
+
+    #[test]
+    fn two_that_are_named_are_one_condition() {
+        let both = "customer LIKE 'Alda' OR customer LIKE 'Wexcombe' AND net = 800";
+        check(&format!("SELECT COUNT(*) FROM data WHERE {both}"), Some(("2", &[1, 3])));
+        let apart = "net = 400 OR customer LIKE 'Alda' AND net = 1200.5";
+        check(&format!("SELECT COUNT(*) FROM data WHERE {apart}"), Some(("1", &[2])));
     }
 
     #[test]

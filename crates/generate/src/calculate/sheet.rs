@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use carrel_corpus::{ChunkId, Citation, Passage, Span};
+use carrel_corpus::{ChunkId, Citation, Locator, Passage, Span};
 use regex::Regex;
 
 use crate::evidence::{is_row, split};
@@ -15,6 +15,8 @@ pub(crate) struct Sheet<'a> {
     pub rows: Vec<Row<'a>>,
     /// Lines of the table that read like an instruction, and are none of its rows.
     pub left_out: usize,
+    /// Lines of a spreadsheet with a single cell: a remark, or the name of a section.
+    pub lone: usize,
     /// Rows that sum up the others, and are not counted among them.
     pub sums: usize,
     passages: &'a [Passage],
@@ -70,7 +72,7 @@ impl<'a> Sheet<'a> {
     }
 
     fn new(table: Table<'a>, passages: &'a [Passage]) -> Sheet<'a> {
-        let Table { header, mut rows, left_out, .. } = table;
+        let Table { header, mut rows, left_out, lone, .. } = table;
         let all = rows.len();
         rows.retain(|row| !is_sum(row));
         let sums = all - rows.len();
@@ -90,7 +92,7 @@ impl<'a> Sheet<'a> {
             let name = identifier(label, &columns);
             columns.push(Column { label, name, kind, decimal });
         }
-        Sheet { columns, rows, left_out, sums, passages }
+        Sheet { columns, rows, left_out, lone, sums, passages }
     }
 
     /// `None` of an empty cell, and of one that is not what the others of its column are.
@@ -141,9 +143,12 @@ impl<'a> Sheet<'a> {
 struct Table<'a> {
     header: Vec<&'a str>,
     rows: Vec<Row<'a>>,
-    /// Whether a row has more cells than there are columns.
+    /// Whether its first row stands between two bars.
+    is_framed: bool,
+    /// Whether a row has more cells than there are columns, or is torn.
     ragged: bool,
     left_out: usize,
+    lone: usize,
 }
 
 impl Table<'_> {
@@ -198,13 +203,21 @@ fn tables(passages: &[Passage]) -> Vec<Table<'_>> {
             }
             end = passage.span.start + range.end;
             let text = &passage.text[range.clone()];
-            if !is_row(text) {
+            let of_sheet = matches!(passage.locator, Locator::Cells { .. }) && !suspect(&range);
+            let open = tables.last_mut().filter(|_| of_sheet && !is_row(text));
+            // Of two columns the second may be empty; of more, a single cell is a remark or the name of a section.
+            let is_short = open.as_ref().is_some_and(|table| table.header.len() == 2);
+            if let Some(table) = open.filter(|_| !is_short) {
+                table.lone += 1;
+                continue;
+            }
+            if !is_row(text) && !is_short {
                 let instructs = suspect(&range);
                 between.instruction |= instructs;
                 between.prose |= !instructs;
                 continue;
             }
-            let mut cells = cells(text);
+            let mut cells = if is_short { vec![text.trim()] } else { cells(text) };
             if cells.iter().all(|cell| cell.chars().all(|c| matches!(c, '-' | ':' | ' '))) {
                 continue;
             }
@@ -216,28 +229,54 @@ fn tables(passages: &[Passage]) -> Vec<Table<'_>> {
                 true => between.is_nothing() || table.goes_on_with(&cells, &between),
                 false => table.header == header,
             };
-            match tables.last_mut().filter(|table| continued(table)) {
+            // A long sheet comes in groups, each below the names of its columns.
+            let again = |table: &Table| {
+                let last = table.rows.last().map(|row| &passages[row.passage].locator);
+                table.header == cells && last.is_some_and(|last| is_one_sheet(last, &passage.locator))
+            };
+            match tables.last_mut().filter(|table| continued(table) || again(table)) {
                 Some(table) => {
-                    table.ragged |= cells.len() > table.header.len();
+                    table.ragged |= cells.len() > table.header.len() || table.is_framed != is_framed(text);
                     cells.resize(table.header.len(), "");
                     if cells != table.header {
                         table.rows.push(Row { cells, passage: number, range });
                     }
                 }
-                None if header.is_empty() => {
-                    tables.push(Table { header: cells, rows: Vec::new(), ragged: false, left_out: 0 })
-                }
+                None if header.is_empty() => tables.push(Table {
+                    header: cells,
+                    rows: Vec::new(),
+                    ragged: false,
+                    is_framed: is_framed(text),
+                    left_out: 0,
+                    lone: 0,
+                }),
                 None => {
                     let ragged = cells.len() > header.len();
                     cells.resize(header.len(), "");
                     let rows = vec![Row { cells, passage: number, range }];
-                    tables.push(Table { header: header.clone(), rows, ragged, left_out: 0 });
+                    let is_framed = is_framed(text);
+                    tables.push(Table {
+                        header: header.clone(),
+                        rows,
+                        is_framed,
+                        ragged,
+                        left_out: 0,
+                        lone: 0,
+                    });
                 }
             }
             between = Between::default();
         }
     }
     tables
+}
+
+fn is_one_sheet(a: &Locator, b: &Locator) -> bool {
+    matches!((a, b), (Locator::Cells { sheet: a, .. }, Locator::Cells { sheet: b, .. }) if a == b)
+}
+
+fn is_framed(row: &str) -> bool {
+    row.starts_with('|') && row.ends_with('|')
 }
 
 /// The cells of a row; none where it is no row.
@@ -254,6 +293,11 @@ fn cells(row: &str) -> Vec<&str> {
 /// Whether a cell says that there is nothing to say.
 pub(crate) fn is_blank(cell: &str) -> bool {
     matches!(cell, "" | "-" | "–" | "—" | "n/a" | "N/A" | "?")
+}
+
+/// A label as words: `price_gbp` is two.
+pub(crate) fn spaced(label: &str) -> String {
+    label.replace('_', " ")
 }
 
 /// The digits of a number with one mark between them.
@@ -302,7 +346,17 @@ pub(crate) fn number(cell: &str) -> Option<(f64, Unit)> {
     const WORDS: usize = 12;
     let found = facts(cell);
     let [first, rest @ ..] = found.as_slice() else { return None };
-    let Fact::Number { value, unit, small_word: false } = first.fact else { return None };
+    let Fact::Number { mut value, unit, small_word: false } = first.fact else { return None };
+    // `2.35 m` is a length where nothing says that it is money.
+    let written = &cell[first.range.clone()];
+    if unit == Unit::Plain
+        && written.ends_with(['m', 'k', 'M', 'K'])
+        && let Some(last) = written.rfind(|c: char| c.is_ascii_digit())
+        && let Some(Fact::Number { value: bare, .. }) =
+            facts(&written[..=last]).first().map(|found| &found.fact)
+    {
+        value = *bare;
+    }
     let (before, after) = (cell[..first.range.start].trim(), &cell[first.range.end..]);
     // What stands in brackets says more of the number.
     let bare = after.find(['(', '[']).map_or(after, |at| &after[..at]);
@@ -389,6 +443,9 @@ pub(crate) mod tests {
         assert_eq!(sheet.value(0, 2), Some(Value::Date([1931, 5, 4])));
         assert_eq!(sheet.value(1, 4), None);
         assert_eq!(sheet.unit(&[0, 1], 4), Unit::Percent);
+        let numbers = ["2.35 m", "$5 m", "12 km", "-3", "(4)", "1:38", "2 of 3"]
+            .map(|cell| number(cell).map(|read| read.0));
+        assert_eq!(numbers, [Some(2.35), Some(5e6), Some(12.0), Some(-3.0), None, None, None]);
     }
 
     #[test]
@@ -432,6 +489,28 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_sheet_that_comes_in_groups_is_one_table() {
+        let rows = |sheets: [&str; 2]| {
+            let group = |at: i64, sheet: &str, text: &str| Passage {
+                chunk: ChunkId(at),
+                locator: Locator::Cells { sheet: sheet.to_owned(), range: "A1:B3".to_owned() },
+                ..passage(1, "rents.xlsx", at as usize * 100, text)
+            };
+            let passages = [
+                group(0, sheets[0], "Unit | Use\na | shop\nb | store"),
+                group(1, sheets[1], "Unit | Use\nc | shop\nd"),
+            ];
+            of(&passages).rows.len()
+        };
+        assert_eq!(rows(["2024", "2024"]), 4);
+        assert_eq!(rows(["2023", "2024"]), 2);
+        let text = "Unit | Use | Rent\na | shop | 1\nThe yard\nb | shop | 2";
+        let locator = Locator::Cells { sheet: "Rents".to_owned(), range: "A1:C4".to_owned() };
+        let passages = [Passage { locator, ..passage(1, "rents.xlsx", 0, text) }];
+        assert_eq!((of(&passages).rows.len(), of(&passages).lone), (2, 1));
+    }
+
+    #[test]
     fn a_blank_line_ends_a_table_and_an_instruction_does_not() {
         let rows = |between: &str| {
             let passages =
@@ -446,7 +525,13 @@ pub(crate) mod tests {
 
     #[test]
     fn a_table_whose_rows_are_not_whole_is_none() {
-        for text in ["Unit | Rent\n7 | 3,150\n8 | 2,900 | 5", "Unit | Rent\n7 | 3,150", "Rents.", "a\nb\nc"] {
+        for text in [
+            "Unit | Rent\n7 | 3,150\n8 | 2,900 | 5",
+            "Unit | Rent\n7 | 3,150",
+            "| a | b |\n| 1 | 2\n| 3 | 4 |",
+            "Rents.",
+            "a\nb\nc",
+        ] {
             let passages = sheet(text);
             assert!(Sheet::holding(&passages, passages[0].chunk).is_none(), "{text}");
         }

@@ -151,6 +151,10 @@ fn a_schema_is_followed() {
     let value: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
     assert!(value["rent"].is_i64() && value["currency"].is_string(), "{}", answer.text);
     assert_eq!(answer.finish, Finish::Stop);
+    let pattern = r#"{"type":"string","pattern":"^(SELECT (rent|währung) FROM data WHERE place = '(Köln|a-b)'|None)$"}"#;
+    let query = ask(&generator, &Prompt { json_schema: Some(pattern.to_owned()), ..asked.clone() });
+    let query: String = serde_json::from_str(&query.text).unwrap();
+    assert!(query == "None" || query.starts_with("SELECT ") && query.ends_with('\''), "{query}");
     let bad = Prompt { json_schema: Some("{".to_owned()), ..asked };
     assert!(generator.generate(&bad, &mut |_| ControlFlow::Continue(())).is_err());
 }

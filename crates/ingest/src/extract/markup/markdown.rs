@@ -50,6 +50,12 @@ fn step(text: &str, marker: &mut Marker, draft: &mut Draft, line: usize) -> usiz
         marker.single(draft, BlockKind::Table, line, last);
         return last + 1;
     }
+    if is_framed(current) && is_framed(below) {
+        let last = (line + 2..lines.count()).take_while(|&next| is_framed(lines.text(text, next))).last();
+        let last = last.unwrap_or(line + 1);
+        marker.single(draft, BlockKind::Table, line, last);
+        return last + 1;
+    }
     plain_line(marker, draft, current, line, current.starts_with("    ") || current.starts_with('\t'));
     line + 1
 }
@@ -116,6 +122,12 @@ fn is_delimiter_row(line: &str) -> bool {
         && line.trim().chars().all(|c| matches!(c, '|' | '-' | ':' | ' '))
 }
 
+/// `| Alda | 4,200 |`: such lines are a table without a delimiter row, too.
+fn is_framed(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with('|') && line.ends_with('|') && line.matches('|').count() > 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::tests::{outline, read};
@@ -133,6 +145,16 @@ mod tests {
              ListItem @ line 6: - a\nListItem @ lines 7-8: - b\\n  more\n\
              Code @ lines 10-12: ```\\n# no heading\\n```\n\
              Table @ lines 14-16: | A | B |\\n|---|---|\\n| 1 | 2 |\nHeading(2) @ line 18: End"
+        );
+    }
+
+    #[test]
+    fn rows_without_a_delimiter_row_are_a_table() {
+        let file = "Rents:\n| Unit | Rent? |\n| 7 | 3,150 |\n| 8 | ? |\n\nA | B\nC | D\n\n|x|\n|y|\n";
+        assert_eq!(
+            outline(&read("a.md", file.as_bytes())),
+            "indexed\nParagraph @ line 1: Rents:\nTable @ lines 2-4: | Unit | Rent? |\\n| 7 | 3,150 |\\n| 8 | ? |\n\
+             Paragraph @ lines 6-7: A | B\\nC | D\nParagraph @ lines 9-10: |x|\\n|y|"
         );
     }
 }
