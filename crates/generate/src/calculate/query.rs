@@ -423,7 +423,10 @@ impl Query {
     pub fn run(&self, sheet: &Sheet) -> Option<Found> {
         let Some(less) = &self.less else { return self.first.run(sheet) };
         let (first, mut rows, unit) = self.first.number(sheet)?;
-        let (second, others, _) = less.number(sheet)?;
+        let (second, others, other) = less.number(sheet)?;
+        if unit != other {
+            return None;
+        }
         rows.extend(others);
         Some(Found { text: written((first - second).abs(), unit), rows })
     }
@@ -449,7 +452,7 @@ impl Select {
         let rows = self.matching(sheet)?;
         match &self.what {
             What::Figure(figure) => {
-                let unit = figure.column.map_or(Unit::Plain, |column| sheet.unit(&rows, column));
+                let unit = figure.column.map_or(Some(Unit::Plain), |column| sheet.unit(&rows, column))?;
                 Some((figure.value(&rows, sheet)?, figure.of(&rows, sheet)?.rows, unit))
             }
             What::Cells(subjects) => {
@@ -457,7 +460,7 @@ impl Select {
                     return None;
                 };
                 let Value::Number(value) = sheet.value(*row, *column)? else { return None };
-                Some((value, rows.clone(), sheet.unit(&rows, *column)))
+                Some((value, rows.clone(), sheet.unit(&rows, *column)?))
             }
         }
     }
@@ -634,7 +637,7 @@ impl Figure {
             }
             Function::Sum | Function::Average => {
                 let added = rows.iter().copied().filter(|&row| sheet.value(row, column).is_some()).collect();
-                Some(Found { text: written(value, sheet.unit(rows, column)), rows: added })
+                Some(Found { text: written(value, sheet.unit(rows, column)?), rows: added })
             }
             Function::Least | Function::Most => {
                 let is_it = |row: &usize| sheet.value(*row, column) == Some(Value::Number(value));
@@ -848,6 +851,18 @@ mod tests {
             Some(("Wexcombe Water, Alda Bridge", &[1, 3])),
         );
         check("SELECT customer FROM data ORDER BY customer ASC LIMIT 1", None);
+    }
+
+    #[test]
+    fn what_is_of_two_currencies_is_not_added_up() {
+        let passages = sheet("Customer | Net\nAlda | 900 €\nBerta | $800\nCedar | 100");
+        let sheet = of(&passages);
+        let run = |query: &str| parse(query, &sheet).unwrap().run(&sheet).map(|found| found.text);
+        assert_eq!(run("SELECT SUM(net) FROM data"), None);
+        let one = |customer: &str| format!("(SELECT net FROM data WHERE customer LIKE '{customer}')");
+        assert_eq!(run(&format!("SELECT {} - {}", one("Alda"), one("Berta"))), None);
+        let two = "SELECT SUM(net) FROM data WHERE customer IN ('Alda', 'Cedar')";
+        assert_eq!(run(two).as_deref(), Some("€1,000"));
     }
 
     #[test]

@@ -109,12 +109,12 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// What the numbers of a column count, where it is the same in all rows that have one.
-    pub fn unit(&self, rows: &[usize], column: usize) -> Unit {
-        let mut units =
-            rows.iter().filter_map(|&row| number(self.rows[row].cells[column])).map(|(_, unit)| unit);
-        let first = units.next().unwrap_or(Unit::Plain);
-        if units.all(|unit| unit == first) { first } else { Unit::Plain }
+    /// What the numbers of a column count, as far as one says it; `None` where some are of one currency and some of another.
+    pub fn unit(&self, rows: &[usize], column: usize) -> Option<Unit> {
+        let units = rows.iter().filter_map(|&row| number(self.rows[row].cells[column])).map(|(_, unit)| unit);
+        let mut told = units.filter(|unit| *unit != Unit::Plain);
+        let first = told.next().unwrap_or(Unit::Plain);
+        told.all(|unit| unit == first).then_some(first)
     }
 
     /// The passage that holds a row.
@@ -442,7 +442,7 @@ pub(crate) mod tests {
         assert_eq!(sheet.value(0, 1), Some(Value::Number(4200.0)));
         assert_eq!(sheet.value(0, 2), Some(Value::Date([1931, 5, 4])));
         assert_eq!(sheet.value(1, 4), None);
-        assert_eq!(sheet.unit(&[0, 1], 4), Unit::Percent);
+        assert_eq!(sheet.unit(&[0, 1], 4), Some(Unit::Percent));
         let numbers = ["2.35 m", "$5 m", "12 km", "-3", "(4)", "1:38", "2 of 3"]
             .map(|cell| number(cell).map(|read| read.0));
         assert_eq!(numbers, [Some(2.35), Some(5e6), Some(12.0), Some(-3.0), None, None, None]);
