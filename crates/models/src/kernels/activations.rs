@@ -12,30 +12,41 @@ use super::lanes::Lanes;
 pub(crate) struct Activations {
     pub columns: usize,
     pub rows: usize,
-    /// `rows x columns`.
+    /// At least `rows x columns`.
     pub quants: Vec<i8>,
     /// `rows x blocks`.
     pub scales: Vec<f32>,
-    /// Sums of the quants, negated, per 32 columns, `rows x blocks`, and per 16, `rows x blocks x 2`.
-    pub negative_sums: Vec<i32>,
-    pub negative_half_sums: Vec<i32>,
-    /// Both sums times the block's scale.
+    /// What makes up for the offset of weights ([`OFFSET_SHIFTS`]), per 32 columns, `rows x blocks`, and per 16,
+    /// `rows x blocks x 2`.
+    pub offset_sums: Vec<[i32; 3]>,
+    pub offset_half_sums: Vec<[i32; 2]>,
+    /// Sums of the quants times the block's scale, per 32 columns and per 16.
     pub scaled_sums: Vec<f32>,
     pub scaled_half_sums: Vec<f32>,
 }
 
+/// Offsets that weight types have, as powers of two: those with a scale per 32 columns, and per 16.
+pub(crate) const OFFSET_SHIFTS: [u32; 3] = [3, 4, 7];
+pub(crate) const OFFSET_SHIFTS_OF_HALVES: [u32; 2] = [2, 5];
+
 impl Activations {
-    /// Makes room; what was there is gone.
+    /// Makes room; what was there is gone. Room is never given up: a layer asks for narrow and wide rows in turn, and
+    /// new room has to be filled.
     pub(crate) fn reset(&mut self, rows: usize, columns: usize) {
+        fn grow<T: Copy>(room: &mut Vec<T>, length: usize, empty: T) {
+            if room.len() < length {
+                room.resize(length, empty);
+            }
+        }
         let blocks = rows * (columns / BLOCK);
         self.rows = rows;
         self.columns = columns;
-        self.quants.resize(rows * columns, 0);
-        self.scales.resize(blocks, 0.0);
-        self.negative_sums.resize(blocks, 0);
-        self.negative_half_sums.resize(blocks * 2, 0);
-        self.scaled_sums.resize(blocks, 0.0);
-        self.scaled_half_sums.resize(blocks * 2, 0.0);
+        grow(&mut self.quants, rows * columns, 0);
+        grow(&mut self.scales, blocks, 0.0);
+        grow(&mut self.offset_sums, blocks, [0; 3]);
+        grow(&mut self.offset_half_sums, blocks * 2, [0; 2]);
+        grow(&mut self.scaled_sums, blocks, 0.0);
+        grow(&mut self.scaled_half_sums, blocks * 2, 0.0);
     }
 
     /// Quantises all rows. `values` is `rows x columns`, `columns` a multiple of 32.
@@ -54,8 +65,8 @@ impl Activations {
             columns: self.columns,
             quants: self.quants.as_mut_ptr(),
             scales: self.scales.as_mut_ptr(),
-            negative_sums: self.negative_sums.as_mut_ptr(),
-            negative_half_sums: self.negative_half_sums.as_mut_ptr(),
+            offset_sums: self.offset_sums.as_mut_ptr(),
+            offset_half_sums: self.offset_half_sums.as_mut_ptr(),
             scaled_sums: self.scaled_sums.as_mut_ptr(),
             scaled_half_sums: self.scaled_half_sums.as_mut_ptr(),
         }
@@ -68,8 +79,8 @@ pub(crate) struct Places {
     columns: usize,
     quants: *mut i8,
     scales: *mut f32,
-    negative_sums: *mut i32,
-    negative_half_sums: *mut i32,
+    offset_sums: *mut [i32; 3],
+    offset_half_sums: *mut [i32; 2],
     scaled_sums: *mut f32,
     scaled_half_sums: *mut f32,
 }
@@ -107,9 +118,10 @@ impl Kernel for Quantise<'_> {
                 let quants = std::slice::from_raw_parts_mut(out.quants.add(block * BLOCK), BLOCK);
                 let (scale, [low, high]) = quantise_block::<L>(values, quants);
                 *out.scales.add(block) = scale;
-                *out.negative_sums.add(block) = -(low + high) as i32;
-                *out.negative_half_sums.add(block * 2) = -low as i32;
-                *out.negative_half_sums.add(block * 2 + 1) = -high as i32;
+                let offset_half_sums = |sum: f32| OFFSET_SHIFTS_OF_HALVES.map(|shift| -(sum as i32) << shift);
+                *out.offset_sums.add(block) = OFFSET_SHIFTS.map(|shift| -((low + high) as i32) << shift);
+                *out.offset_half_sums.add(block * 2) = offset_half_sums(low);
+                *out.offset_half_sums.add(block * 2 + 1) = offset_half_sums(high);
                 *out.scaled_sums.add(block) = scale * (low + high);
                 *out.scaled_half_sums.add(block * 2) = scale * low;
                 *out.scaled_half_sums.add(block * 2 + 1) = scale * high;

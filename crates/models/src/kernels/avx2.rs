@@ -38,6 +38,60 @@ const fn pairs_that_fit(bits: u32) -> usize {
     }
 }
 
+impl<const VNNI: bool> Avx2<VNNI> {
+    /// [`Lanes::dots`] of one tile.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn dots_of_tile<const M: usize, const STEPS: usize, const BITS: u32>(
+        start: [Ints; M],
+        tile: *const u8,
+        rows: &[*const i8; M],
+    ) -> [Ints; M] {
+        unsafe {
+            let mut sums = start;
+            if VNNI {
+                for step in 0..STEPS {
+                    let weights = Self::load_i(tile.add(step * 64));
+                    for m in 0..M {
+                        let inputs = _mm256_set1_epi32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
+                        let low = _mm256_dpbusd_avx_epi32(sums[m].0, weights.0, inputs);
+                        sums[m] = Ints(low, _mm256_dpbusd_avx_epi32(sums[m].1, weights.1, inputs));
+                    }
+                }
+                return sums;
+            }
+            let ones = _mm256_set1_epi16(1);
+            let run = pairs_that_fit(BITS).min(STEPS);
+            let mut first = 0;
+            while first < STEPS {
+                let mut narrow = [Self::zero_i(); M];
+                for step in first..first + run {
+                    let weights = Self::load_i(tile.add(step * 64));
+                    for m in 0..M {
+                        let inputs = _mm256_set1_epi32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
+                        let low = pairs::<BITS>(weights.0, inputs);
+                        let high = pairs::<BITS>(weights.1, inputs);
+                        narrow[m] = if step == first {
+                            Ints(low, high)
+                        } else {
+                            Ints(_mm256_add_epi16(narrow[m].0, low), _mm256_add_epi16(narrow[m].1, high))
+                        };
+                    }
+                }
+                for m in 0..M {
+                    let low = _mm256_madd_epi16(narrow[m].0, ones);
+                    let high = _mm256_madd_epi16(narrow[m].1, ones);
+                    sums[m] = Ints(_mm256_add_epi32(sums[m].0, low), _mm256_add_epi32(sums[m].1, high));
+                }
+                first += run;
+            }
+            sums
+        }
+    }
+}
+
 impl<const VNNI: bool> Lanes for Avx2<VNNI> {
     type F = Floats;
     type I = Ints;
@@ -89,60 +143,24 @@ impl<const VNNI: bool> Lanes for Avx2<VNNI> {
         }
     }
     #[inline(always)]
-    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> Ints {
+    unsafe fn splat_i(value: i32) -> Ints {
         unsafe {
-            let value = _mm256_set1_epi32(from.read_unaligned());
-            let value = _mm256_sll_epi32(value, _mm_cvtsi32_si128(SHIFT as i32));
+            let value = _mm256_set1_epi32(value);
             Ints(value, value)
         }
     }
 
     #[inline(always)]
-    unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+    unsafe fn dots<const G: usize, const M: usize, const STEPS: usize, const BITS: u32>(
         start: [Ints; M],
-        tile: *const u8,
+        tiles: [*const u8; G],
         rows: &[*const i8; M],
-    ) -> [Ints; M] {
-        unsafe {
-            let mut sums = start;
-            if VNNI {
-                for step in 0..STEPS {
-                    let weights = Self::load_i(tile.add(step * 64));
-                    for m in 0..M {
-                        let inputs = _mm256_set1_epi32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
-                        let low = _mm256_dpbusd_avx_epi32(sums[m].0, weights.0, inputs);
-                        sums[m] = Ints(low, _mm256_dpbusd_avx_epi32(sums[m].1, weights.1, inputs));
-                    }
-                }
-                return sums;
-            }
-            let ones = _mm256_set1_epi16(1);
-            let run = pairs_that_fit(BITS).min(STEPS);
-            let mut first = 0;
-            while first < STEPS {
-                let mut narrow = [Self::zero_i(); M];
-                for step in first..first + run {
-                    let weights = Self::load_i(tile.add(step * 64));
-                    for m in 0..M {
-                        let inputs = _mm256_set1_epi32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
-                        let low = pairs::<BITS>(weights.0, inputs);
-                        let high = pairs::<BITS>(weights.1, inputs);
-                        narrow[m] = if step == first {
-                            Ints(low, high)
-                        } else {
-                            Ints(_mm256_add_epi16(narrow[m].0, low), _mm256_add_epi16(narrow[m].1, high))
-                        };
-                    }
-                }
-                for m in 0..M {
-                    let low = _mm256_madd_epi16(narrow[m].0, ones);
-                    let high = _mm256_madd_epi16(narrow[m].1, ones);
-                    sums[m] = Ints(_mm256_add_epi32(sums[m].0, low), _mm256_add_epi32(sums[m].1, high));
-                }
-                first += run;
-            }
-            sums
+    ) -> [[Ints; M]; G] {
+        let mut sums = [start; G];
+        for (sums, tile) in sums.iter_mut().zip(tiles) {
+            *sums = unsafe { Self::dots_of_tile::<M, STEPS, BITS>(start, tile, rows) };
         }
+        sums
     }
 
     #[inline(always)]

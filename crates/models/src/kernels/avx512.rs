@@ -46,30 +46,36 @@ impl Lanes for Avx512 {
         unsafe { _mm512_xor_si512(value, _mm512_set1_epi8(-128)) }
     }
     #[inline(always)]
-    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> __m512i {
-        unsafe {
-            let value = _mm512_set1_epi32(from.read_unaligned());
-            _mm512_sll_epi32(value, _mm_cvtsi32_si128(SHIFT as i32))
-        }
+    unsafe fn splat_i(value: i32) -> __m512i {
+        unsafe { _mm512_set1_epi32(value) }
     }
 
     #[inline(always)]
-    unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+    unsafe fn dots<const G: usize, const M: usize, const STEPS: usize, const BITS: u32>(
         start: [__m512i; M],
-        tile: *const u8,
+        tiles: [*const u8; G],
         rows: &[*const i8; M],
-    ) -> [__m512i; M] {
-        unsafe {
-            let mut sums = start;
-            for step in 0..STEPS {
-                let weights = Self::load_i(tile.add(step * 64));
-                for m in 0..M {
-                    let inputs = _mm512_set1_epi32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
-                    sums[m] = _mm512_dpbusd_epi32(sums[m], weights, inputs);
+    ) -> [[__m512i; M]; G] {
+        let mut sums = [start; G];
+        // Straight code: in a loop over the steps the compiler walks from row to row by additions that wait for each other.
+        macro_rules! steps {
+            ($($step:literal)*) => {$(
+                if $step < STEPS {
+                    unsafe {
+                        let weights = tiles.map(|tile| Self::load_i(tile.add($step * 64)));
+                        for m in 0..M {
+                            let inputs = rows[m].add($step * 4).cast::<i32>().read_unaligned();
+                            let inputs = _mm512_set1_epi32(inputs);
+                            for group in 0..G {
+                                sums[group][m] = _mm512_dpbusd_epi32(sums[group][m], weights[group], inputs);
+                            }
+                        }
+                    }
                 }
-            }
-            sums
+            )*};
         }
+        steps!(0 1 2 3 4 5 6 7);
+        sums
     }
 
     #[inline(always)]

@@ -17,7 +17,7 @@ pub(crate) trait Lanes: Copy + 'static {
 
     /// Whether 8-bit weights are multiplied as they are; otherwise with 128 added to each.
     const SIGNED_BYTES: bool;
-    /// How many activation rows a matrix kernel works on at once: what the registers hold.
+    /// Whether a matrix kernel works on two groups of weights and six activation rows at once: what the registers hold.
     const WIDE: bool;
 
     unsafe fn zero_i() -> Self::I;
@@ -30,19 +30,19 @@ pub(crate) trait Lanes: Copy + 'static {
     unsafe fn raise<const SHIFT: u32>(value: Self::I) -> Self::I;
     /// Adds 128 to every byte, modulo 256.
     unsafe fn flip(value: Self::I) -> Self::I;
-    /// `*from << SHIFT` in every lane.
-    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> Self::I;
+    /// The number in every lane.
+    unsafe fn splat_i(value: i32) -> Self::I;
 
-    /// Integer dot products of a weight tile with `M` activation rows over `STEPS * 4` columns, added to `start`.
+    /// Integer dot products of `G` weight tiles with `M` activation rows over `STEPS * 4` columns, added to `start`.
     ///
-    /// The tile has, for each step, four bytes of each of the sixteen rows; lane `r` of result `m` is the sum
+    /// A tile has, for each step, four bytes of each of its sixteen rows; lane `r` of result `m` of a tile is the sum
     /// over the tile's columns of row `r` times activation row `m`. Weights are unsigned and below
     /// `1 << BITS`, or, with 8 bits and [`Lanes::SIGNED_BYTES`], signed. Activations are in -127..=127.
-    unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+    unsafe fn dots<const G: usize, const M: usize, const STEPS: usize, const BITS: u32>(
         start: [Self::I; M],
-        tile: *const u8,
+        tiles: [*const u8; G],
         rows: &[*const i8; M],
-    ) -> [Self::I; M];
+    ) -> [[Self::I; M]; G];
 
     unsafe fn to_f(value: Self::I) -> Self::F;
     unsafe fn splat(value: f32) -> Self::F;
@@ -166,28 +166,30 @@ impl Lanes for Plain {
     unsafe fn flip(value: [u8; 64]) -> [u8; 64] {
         value.map(|byte| byte ^ 0x80)
     }
-    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> [u8; 64] {
-        from_i32([unsafe { from.read_unaligned() } << SHIFT; 16])
+    unsafe fn splat_i(value: i32) -> [u8; 64] {
+        from_i32([value; 16])
     }
-    unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+    unsafe fn dots<const G: usize, const M: usize, const STEPS: usize, const BITS: u32>(
         start: [[u8; 64]; M],
-        tile: *const u8,
+        tiles: [*const u8; G],
         rows: &[*const i8; M],
-    ) -> [[u8; 64]; M] {
-        std::array::from_fn(|m| {
-            let (row, mut sums) = (rows[m], to_i32(start[m]));
-            for step in 0..STEPS {
-                let weights: [u8; 64] = unsafe { read(tile.add(step * 64)) };
-                let inputs: [i8; 4] = unsafe { read(row.add(step * 4)) };
-                for (lane, sum) in sums.iter_mut().enumerate() {
-                    for (column, &input) in inputs.iter().enumerate() {
-                        let weight = weights[lane * 4 + column];
-                        let weight = if BITS == 8 { i32::from(weight as i8) } else { i32::from(weight) };
-                        *sum += weight * i32::from(input);
+    ) -> [[[u8; 64]; M]; G] {
+        tiles.map(|tile| {
+            std::array::from_fn(|m| {
+                let (row, mut sums) = (rows[m], to_i32(start[m]));
+                for step in 0..STEPS {
+                    let weights: [u8; 64] = unsafe { read(tile.add(step * 64)) };
+                    let inputs: [i8; 4] = unsafe { read(row.add(step * 4)) };
+                    for (lane, sum) in sums.iter_mut().enumerate() {
+                        for (column, &input) in inputs.iter().enumerate() {
+                            let weight = weights[lane * 4 + column];
+                            let weight = if BITS == 8 { i32::from(weight as i8) } else { i32::from(weight) };
+                            *sum += weight * i32::from(input);
+                        }
                     }
                 }
-            }
-            from_i32(sums)
+                from_i32(sums)
+            })
         })
     }
     unsafe fn to_f(value: [u8; 64]) -> [f32; 16] {

@@ -8,13 +8,13 @@ use memmap2::Mmap;
 use super::activations::Activations;
 use super::blocks::format;
 use super::isa::Isa;
-use super::multiply::{Input, MultiplyGroup, Output};
+use super::multiply::{Input, MultiplyGroups, Output};
 use super::pack::{GROUP, group_bytes, pack_group};
 use super::pool::Pool;
 use crate::gguf::GgmlType;
 
 /// Activation rows that the widest kernel works on at once.
-const ROWS: usize = 8;
+const ROWS: usize = 12;
 
 /// A cache line, so that packed memory is aligned to one.
 #[derive(Clone, Copy)]
@@ -134,24 +134,24 @@ pub(crate) struct Product<'a> {
 /// Multiplies the same activation rows with one or several matrices, in one parallel step.
 pub(crate) fn multiply(pool: &Pool, isa: Isa, input: Rows<'_>, products: &mut [Product<'_>]) {
     let mut plan = Vec::with_capacity(products.len());
-    let (mut groups, mut rows) = (0, 0);
+    let (mut pairs, mut rows) = (0, 0);
     for product in products.iter_mut() {
         let matrix = product.matrix;
         rows = input.floats.len() / matrix.columns;
         assert!(input.floats.len() == rows * matrix.columns && product.out.len() == rows * matrix.rows);
         assert!(!matrix.wants_quantised() || input.quantised.rows == rows);
-        plan.push((groups, matrix, Output { at: product.out.as_mut_ptr(), stride: matrix.rows }));
-        groups += matrix.rows.div_ceil(GROUP);
+        plan.push((pairs, matrix, Output { at: product.out.as_mut_ptr(), stride: matrix.rows }));
+        pairs += matrix.rows.div_ceil(GROUP * 2);
     }
-    let step = (groups / (pool.threads() * 16)).clamp(1, 64);
-    let units = groups.div_ceil(step);
+    let step = (pairs / (pool.threads() * 16)).clamp(1, 32);
+    let units = pairs.div_ceil(step);
     let batch = batch(rows, input.floats.len());
     pool.run(units * rows.div_ceil(batch), &|unit| {
         let (first_row, unit) = (unit / units * batch, unit % units);
-        for index in unit * step..groups.min((unit + 1) * step) {
+        for index in unit * step..pairs.min((unit + 1) * step) {
             let Some(&(first, matrix, out)) = plan.iter().rev().find(|part| part.0 <= index) else { return };
             let batch = first_row..rows.min(first_row + batch);
-            multiply_group(isa, input, batch, matrix, index - first, out);
+            multiply_pair(isa, input, batch, matrix, index - first, out);
         }
     });
 }
@@ -165,21 +165,14 @@ fn batch(rows: usize, elements: usize) -> usize {
     rows.div_ceil(parts).next_multiple_of(ROWS).max(ROWS)
 }
 
-fn multiply_group(
-    isa: Isa,
-    input: Rows<'_>,
-    batch: Range<usize>,
-    matrix: &Matrix,
-    group: usize,
-    out: Output,
-) {
+fn multiply_pair(isa: Isa, input: Rows<'_>, batch: Range<usize>, matrix: &Matrix, pair: usize, out: Output) {
     let size = group_bytes(matrix.kind, matrix.columns);
-    let first = group * GROUP;
-    let width = GROUP.min(matrix.rows - first);
-    let kernel = MultiplyGroup {
+    let first = pair * 2 * GROUP;
+    let width = (2 * GROUP).min(matrix.rows - first);
+    let kernel = MultiplyGroups {
         kind: matrix.kind,
         columns: matrix.columns,
-        group: &matrix.bytes()[group * size..(group + 1) * size],
+        groups: &matrix.bytes()[pair * 2 * size..][..width.div_ceil(GROUP) * size],
         input: match matrix.wants_quantised() {
             true => Input::Quantised(input.quantised),
             false => Input::Floats(input.floats),
@@ -190,6 +183,6 @@ fn multiply_group(
         width,
         bias: matrix.bias.as_ref().map(|bias| &bias[first..first + width]),
     };
-    // SAFETY: an `Isa` in use is available; groups write different columns, rows fit `out` (asserted above).
+    // SAFETY: an `Isa` in use is available; pairs write different columns, rows fit `out` (asserted above).
     unsafe { isa.run(kernel) }
 }

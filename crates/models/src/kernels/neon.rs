@@ -23,6 +23,34 @@ fn floats(f: impl Fn(usize) -> float32x4_t) -> Floats {
     Floats([f(0), f(1), f(2), f(3)])
 }
 
+impl Neon {
+    /// [`Lanes::dots`] of one tile.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn dots_of_tile<const M: usize, const STEPS: usize, const BITS: u32>(
+        start: [Ints; M],
+        tile: *const u8,
+        rows: &[*const i8; M],
+    ) -> [Ints; M] {
+        unsafe {
+            let mut sums = start.map(|start| start.0.map(|part| vreinterpretq_s32_u8(part)));
+            for step in 0..STEPS {
+                let weights = Self::load_i(tile.add(step * 64));
+                for m in 0..M {
+                    let inputs = vdupq_n_s32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
+                    let inputs = vreinterpretq_s8_s32(inputs);
+                    for i in 0..4 {
+                        sums[m][i] = dot(sums[m][i], vreinterpretq_s8_u8(weights.0[i]), inputs);
+                    }
+                }
+            }
+            sums.map(|sums| Ints(sums.map(|part| vreinterpretq_u8_s32(part))))
+        }
+    }
+}
+
 impl Lanes for Neon {
     type F = Floats;
     type I = Ints;
@@ -64,33 +92,24 @@ impl Lanes for Neon {
         unsafe { ints(|i| veorq_u8(value.0[i], vdupq_n_u8(0x80))) }
     }
     #[inline(always)]
-    unsafe fn shifted<const SHIFT: u32>(from: *const i32) -> Ints {
+    unsafe fn splat_i(value: i32) -> Ints {
         unsafe {
-            let value = vreinterpretq_u8_s32(vdupq_n_s32(from.read_unaligned() << SHIFT));
+            let value = vreinterpretq_u8_s32(vdupq_n_s32(value));
             ints(|_| value)
         }
     }
 
     #[inline(always)]
-    unsafe fn dots<const M: usize, const STEPS: usize, const BITS: u32>(
+    unsafe fn dots<const G: usize, const M: usize, const STEPS: usize, const BITS: u32>(
         start: [Ints; M],
-        tile: *const u8,
+        tiles: [*const u8; G],
         rows: &[*const i8; M],
-    ) -> [Ints; M] {
-        unsafe {
-            let mut sums = start.map(|start| start.0.map(|part| vreinterpretq_s32_u8(part)));
-            for step in 0..STEPS {
-                let weights = Self::load_i(tile.add(step * 64));
-                for m in 0..M {
-                    let inputs = vdupq_n_s32(rows[m].add(step * 4).cast::<i32>().read_unaligned());
-                    let inputs = vreinterpretq_s8_s32(inputs);
-                    for i in 0..4 {
-                        sums[m][i] = dot(sums[m][i], vreinterpretq_s8_u8(weights.0[i]), inputs);
-                    }
-                }
-            }
-            sums.map(|sums| Ints(sums.map(|part| vreinterpretq_u8_s32(part))))
+    ) -> [[Ints; M]; G] {
+        let mut sums = [start; G];
+        for (sums, tile) in sums.iter_mut().zip(tiles) {
+            *sums = unsafe { Self::dots_of_tile::<M, STEPS, BITS>(start, tile, rows) };
         }
+        sums
     }
 
     #[inline(always)]

@@ -2,8 +2,9 @@
 
 use super::lanes::Lanes;
 
-/// Blocks that are unpacked at a time when many rows share them: 16 KB of bytes, half of a first-level cache.
-pub(crate) const CHUNK: usize = 32;
+/// Blocks that are unpacked at a time when many rows share them, of one group or of two: 28 KB of bytes. Two groups of a
+/// width of 896 are one chunk, so that their results are not written and read in between.
+pub(crate) const CHUNK: usize = 56;
 
 /// Room for a chunk of a group.
 #[repr(align(64))]
@@ -39,6 +40,24 @@ impl Tile {
                 bytes: (&raw mut (*tile).bytes).cast::<u8>().add(slot * 512),
                 scales: (&raw mut (*tile).scales).cast::<f32>().add(slot * parts * 16),
                 minimums: (&raw mut (*tile).minimums).cast::<f32>().add(slot * parts * 16),
+            }
+        }
+    }
+}
+
+impl Place {
+    /// The place of the block `count` further, of one or two parts.
+    ///
+    /// # Safety
+    /// It is within the same tile.
+    #[inline(always)]
+    pub(crate) unsafe fn after(self, count: usize, parts: usize) -> Place {
+        // SAFETY: the caller's.
+        unsafe {
+            Place {
+                bytes: self.bytes.add(count * 512),
+                scales: self.scales.add(count * parts * 16),
+                minimums: self.minimums.add(count * parts * 16),
             }
         }
     }
