@@ -1,6 +1,7 @@
 //! What is given back to the person who asked: passages, claims with their citations, and what it all rests on.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::{ChunkId, DocumentId, Locator, Span};
 
@@ -28,6 +29,26 @@ pub struct Passage {
     pub similarity: Option<f32>,
     /// BM25 score, where a term matched.
     pub bm25: Option<f32>,
+}
+
+impl Passage {
+    /// The citation of `range` of the text, where this is passage `number`.
+    ///
+    /// # Panics
+    /// If the range is not within the text or cuts a character.
+    pub fn citation(&self, number: usize, range: Range<usize>) -> Citation {
+        let start = self.span.start;
+        Citation {
+            number,
+            chunk: self.chunk,
+            document: self.document,
+            path: self.path.clone(),
+            title: self.title.clone(),
+            locator: self.locator.clone(),
+            span: Span::new(start + range.start, start + range.end),
+            quote: self.text[range].to_owned(),
+        }
+    }
 }
 
 /// Never prints the text.

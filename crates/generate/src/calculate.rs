@@ -8,10 +8,11 @@ mod fit;
 mod query;
 mod said;
 mod sheet;
+mod syntax;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::LazyLock;
 
 use carrel_corpus::{Answer, Claim, DocumentId, Embedder, Generator, Passage, Span, Support};
@@ -34,7 +35,7 @@ const NEAREST: usize = 6;
 const ROWS: usize = 4;
 const CELL: usize = 40;
 const COLUMNS: usize = 40;
-/// Rows that are cited one by one.
+/// Stretches of rows that are cited.
 const CITED: usize = 8;
 /// Passages of a document whose tables are read.
 const READ: usize = 4_000;
@@ -74,11 +75,11 @@ pub(crate) fn calculated(
     };
     let Some((sheet, about, said)) = sheets.rev().max_by_key(worth) else { return Ok(None) };
     let table = described(&sheet, &said);
-    let asked = prompt::query(&table, request.asked, &query::grammar(&sheet, &said));
+    let asked = prompt::query(&table, request.asked, &syntax::grammar(&sheet, &said));
     let generation = generator.generate(&asked, &mut |_| sink(Event::Delta("")))?;
     stats.add(&generation);
     let written: String = serde_json::from_str(generation.text.trim()).unwrap_or_default();
-    let Some(mut query) = query::parse(&written, &sheet) else { return Ok(None) };
+    let Some(mut query) = syntax::parse(&written, &sheet) else { return Ok(None) };
     let asked = Asked::new(request.asked, &sheet, &said, &about);
     if let Some(column) = asked.counted(&query) {
         query.first.what =
@@ -146,17 +147,28 @@ fn described(sheet: &Sheet, said: &Said) -> String {
 
 /// The answer, its rows cited and how it was made beside it.
 fn answered(request: &AnswerRequest, query: &Query, found: Found, sheet: &Sheet) -> Answer {
-    let Found { text, rows } = found;
+    let Found { text, mut rows } = found;
+    rows.sort_unstable();
+    rows.dedup();
+    let mut stretches: Vec<RangeInclusive<usize>> = Vec::new();
+    for &row in &rows {
+        match stretches.last_mut().filter(|stretch| sheet.is_followed_by(*stretch.end(), row)) {
+            Some(stretch) => *stretch = *stretch.start()..=row,
+            None => stretches.push(row..=row),
+        }
+    }
+    stretches.truncate(CITED);
+    let cited = stretches.iter().map(|stretch| stretch.clone().count()).sum();
     let mut passages: Vec<Passage> = Vec::new();
     let mut citations = Vec::new();
-    for &row in rows.iter().take(CITED) {
-        let passage = sheet.passage(row);
+    for stretch in stretches {
+        let passage = sheet.passage(*stretch.start());
         let known = passages.iter().position(|known| known.chunk == passage.chunk);
         let number = known.unwrap_or_else(|| {
             passages.push(passage.clone());
             passages.len() - 1
         });
-        citations.push(sheet.citation(row, number + 1));
+        citations.push(sheet.citation(stretch, number + 1));
     }
     let claim =
         Claim { span: Span::new(0, text.len()), text: text.clone(), support: Support::Supported, citations };
@@ -166,17 +178,17 @@ fn answered(request: &AnswerRequest, query: &Query, found: Found, sheet: &Sheet)
         passages,
         refused: false,
         nearest: None,
-        notes: vec![how(query, rows.len(), sheet)],
+        notes: vec![how(query, (cited, rows.len()), sheet)],
         coverage: request.coverage.clone(),
     }
 }
 
 /// How an answer was made, in words.
-fn how(query: &Query, used: usize, sheet: &Sheet) -> String {
+fn how(query: &Query, (cited, used): (usize, usize), sheet: &Sheet) -> String {
     let parts: Vec<String> = query.selects().map(|select| in_words(select, sheet)).collect();
-    let cited = match used {
-        used if used > CITED => format!(" The first {CITED} of the {used} rows that make it are cited."),
-        _ => String::new(),
+    let cited = match used > cited {
+        true => format!(" The first {cited} of the {used} rows that make it are cited."),
+        false => String::new(),
     };
     let left_out = |count: usize, what: &str| match count {
         0 => String::new(),
@@ -375,16 +387,26 @@ mod tests {
     }
 
     #[test]
-    fn of_many_rows_the_first_are_cited() {
-        let rows: Vec<String> = (1..=20).map(|row| format!("Unit {row} | {row}")).collect();
-        let passages = [passage(1, "units.csv", 0, &format!("Unit | Keys\n{}", rows.join("\n")))];
-        let answer =
-            ask("How many keys are there in total?", "SELECT SUM(keys) FROM data", &passages).unwrap();
-        assert_eq!((answer.text.as_str(), answer.claims[0].citations.len()), ("210", CITED));
+    fn of_many_rows_the_first_are_cited_and_those_that_follow_each_other_together() {
+        let rows: Vec<String> = (1..=20)
+            .map(|row| format!("{row} | {} | {row}", if row % 2 == 0 { "shop" } else { "store" }))
+            .collect();
+        let passages = [passage(1, "units.csv", 0, &format!("Unit | Use | Keys\n{}", rows.join("\n")))];
+        let all = ask("How many keys are there in total?", "SELECT SUM(keys) FROM data", &passages).unwrap();
+        let quotes = |answer: &Answer| -> Vec<String> {
+            answer.claims[0].citations.iter().map(|citation| citation.quote.clone()).collect()
+        };
+        assert_eq!((all.text.as_str(), quotes(&all)), ("210", vec![rows.join("\n")]));
+        assert!(!all.notes[0].contains("are cited"), "{:?}", all.notes);
+        let query = "SELECT SUM(keys) FROM data WHERE use LIKE 'shop'";
+        let shops = ask("What is the total of keys of each shop use?", query, &passages);
+        assert!(shops.is_none());
+        let shops = ask("What is the total of keys for shop use?", query, &passages).unwrap();
+        assert_eq!((shops.text.as_str(), quotes(&shops).len()), ("110", CITED));
         assert!(
-            answer.notes[0].ends_with("The first 8 of the 20 rows that make it are cited."),
+            shops.notes[0].ends_with("The first 8 of the 10 rows that make it are cited."),
             "{:?}",
-            answer.notes
+            shops.notes
         );
     }
 }

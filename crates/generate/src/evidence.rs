@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use carrel_corpus::{Citation, Embedder, Passage, Span};
+use carrel_corpus::{Citation, Embedder, Passage};
 
 use crate::Error;
 use crate::facts::{Found, facts};
@@ -110,18 +110,7 @@ impl<'a> Evidence<'a> {
     pub fn citation(&self, sentences: Range<usize>) -> Citation {
         let first = &self.sentences[sentences.start];
         let range = first.range.start..self.sentences[sentences.end - 1].range.end;
-        let passage = &self.passages[first.passage];
-        let start = passage.span.start;
-        Citation {
-            number: first.passage + 1,
-            chunk: passage.chunk,
-            document: passage.document,
-            path: passage.path.clone(),
-            title: passage.title.clone(),
-            locator: passage.locator.clone(),
-            span: Span::new(start + range.start, start + range.end),
-            quote: passage.text[range].to_owned(),
-        }
+        self.passages[first.passage].citation(first.passage + 1, range)
     }
 
     /// Whether a word is among what the table says that the cells of this row are.

@@ -224,15 +224,7 @@ fn citation((chunk, start, end): Place, passages: &[Passage]) -> Option<Citation
     let at = passages.iter().position(|passage| passage.chunk == ChunkId(chunk))?;
     let passage = &passages[at];
     let first = passage.span.start;
-    let quote = passage.text.get(start.checked_sub(first)?..end.checked_sub(first)?)?;
-    Some(Citation {
-        number: at + 1,
-        chunk: passage.chunk,
-        document: passage.document,
-        path: passage.path.clone(),
-        title: passage.title.clone(),
-        locator: passage.locator.clone(),
-        span: Span::new(start, end),
-        quote: quote.to_owned(),
-    })
+    let range = start.checked_sub(first)?..end.checked_sub(first)?;
+    passage.text.get(range.clone())?;
+    Some(passage.citation(at + 1, range))
 }

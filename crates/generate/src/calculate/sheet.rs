@@ -1,9 +1,9 @@
 //! A table of a document, put together from the passages that it was cut into.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
-use carrel_corpus::{ChunkId, Citation, Locator, Passage, Span};
+use carrel_corpus::{ChunkId, Citation, Locator, Passage};
 use regex::Regex;
 
 use crate::evidence::{is_row, split};
@@ -122,20 +122,18 @@ impl<'a> Sheet<'a> {
         &self.passages[self.rows[row].passage]
     }
 
-    /// The citation of a row, whose passage has this number.
-    pub fn citation(&self, row: usize, number: usize) -> Citation {
-        let (passage, range) = (self.passage(row), self.rows[row].range.clone());
-        let start = passage.span.start;
-        Citation {
-            number,
-            chunk: passage.chunk,
-            document: passage.document,
-            path: passage.path.clone(),
-            title: passage.title.clone(),
-            locator: passage.locator.clone(),
-            span: Span::new(start + range.start, start + range.end),
-            quote: passage.text[range].to_owned(),
-        }
+    /// Whether nothing stands between a row and the next of `rows`.
+    pub fn is_followed_by(&self, row: usize, next: usize) -> bool {
+        let (row, next) = (&self.rows[row], &self.rows[next]);
+        row.passage == next.passage
+            && row.range.end <= next.range.start
+            && self.passages[row.passage].text[row.range.end..next.range.start].trim().is_empty()
+    }
+
+    /// The citation of rows that follow each other, whose passage has this number.
+    pub fn citation(&self, rows: RangeInclusive<usize>, number: usize) -> Citation {
+        let range = self.rows[*rows.start()].range.start..self.rows[*rows.end()].range.end;
+        self.passage(*rows.start()).citation(number, range)
     }
 }
 
@@ -472,7 +470,7 @@ pub(crate) mod tests {
         passages.push(passage(1, "rents.csv", 500, "Unit | Keys\n7 | x\n8 | y"));
         let sheet = Sheet::holding(&passages, passages[1].chunk).unwrap();
         assert_eq!(rows(&sheet), [["7", "3,150"], ["8", "2,900"], ["9", "1,200"]]);
-        let citation = sheet.citation(2, 2);
+        let citation = sheet.citation(2..=2, 2);
         assert_eq!((citation.quote.as_str(), citation.number), ("9 | 1,200", 2));
         assert_eq!(citation.span.of(&text), "9 | 1,200");
         assert_eq!(of(&passages[2..]).columns[1].name, "keys");
