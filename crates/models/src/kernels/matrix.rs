@@ -13,7 +13,7 @@ use super::pack::{GROUP, group_bytes, pack_group};
 use super::pool::Pool;
 use crate::gguf::GgmlType;
 
-/// Activation rows that the widest kernel works on at once.
+/// A batch is cut at multiples of this, so that no kernel, be it six rows wide or four, is left with a rest within it.
 const ROWS: usize = 12;
 
 /// A cache line, so that packed memory is aligned to one.
