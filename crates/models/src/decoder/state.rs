@@ -33,8 +33,8 @@ pub(crate) struct Shape {
     pub cache: CacheType,
 }
 
-/// Keys and values of [`PAGE`] positions: `[layer][head][keys, values]`. The memory is the system's own: it is used only
-/// as positions are written, and goes back when the page is let go.
+/// Keys and values of [`PAGE`] positions: `[layer][head][keys, values]`. The memory is the system's own: it is used as
+/// positions are written, in large pages where there are such, and goes back when the page is let go.
 pub(crate) struct Page {
     bytes: MmapMut,
 }
@@ -79,7 +79,12 @@ impl Shape {
 impl Page {
     fn new(words: usize) -> Page {
         let bytes = MmapMut::map_anon(words * size_of::<u16>());
-        Page { bytes: bytes.unwrap_or_else(|error| panic!("no memory for the key-value cache: {error}")) }
+        let bytes = bytes.unwrap_or_else(|error| panic!("no memory for the key-value cache: {error}"));
+        // Attention reads all of it for every token, faster where few entries of the page table say where it lies. A system
+        // that has no large pages does without.
+        #[cfg(target_os = "linux")]
+        let _ = bytes.advise(memmap2::Advice::HugePage);
+        Page { bytes }
     }
 
     fn words(&self) -> &[u16] {

@@ -19,6 +19,10 @@ use super::math;
 /// Positions of a page.
 pub(crate) const PAGE: usize = 256;
 
+/// Groups of values that memory is asked for before they are worked at. Of keys it is those worked at next, and after the
+/// last of them the first values, which lie behind them.
+const AHEAD: usize = 4;
+
 /// One query's view of a page, and where its partial result goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Query {
@@ -188,7 +192,9 @@ impl Attend<'_> {
                 for at in start..end {
                     let mut key = [L::splat(0.0); B];
                     for b in 0..B {
-                        key[b] = C::load::<L>(keys.add(b * words), at * GROUP);
+                        let group = keys.add(b * words);
+                        key[b] = C::load::<L>(group, at * GROUP);
+                        L::prefetch(C::place(group.wrapping_add(B * words), at * GROUP));
                         if C::SCALED {
                             key[b] = L::mul(key[b], factor[b]);
                         }
@@ -256,8 +262,10 @@ impl Attend<'_> {
             for position in seen {
                 let group = self.values.as_ptr().add(position / GROUP * words);
                 let mut value = [L::splat(0.0); N];
+                let first = position % GROUP * self.dimension + at;
+                L::prefetch(C::place(group.wrapping_add(AHEAD * words), first));
                 for c in 0..N {
-                    value[c] = C::load::<L>(group, position % GROUP * self.dimension + at + c * 16);
+                    value[c] = C::load::<L>(group, first + c * 16);
                 }
                 for m in 0..M {
                     let weight = L::splat(*weights[m].as_ptr().cast::<f32>().add(position));

@@ -85,6 +85,9 @@ pub(crate) trait Cells: Copy + 'static {
     /// Whether numbers are multiplied with factors.
     const SCALED: bool;
 
+    /// Where number `index` of a group lies.
+    fn place(group: *const u16, index: usize) -> *const u8;
+
     /// Sixteen numbers from number `index` of a group on, without their factors.
     unsafe fn load<L: Lanes>(group: *const u16, index: usize) -> L::F;
 
@@ -99,6 +102,11 @@ impl Cells for Halves {
     const TYPE: CacheType = CacheType::F16;
     const BLOCK: usize = usize::MAX;
     const SCALED: bool = false;
+
+    #[inline(always)]
+    fn place(group: *const u16, index: usize) -> *const u8 {
+        group.wrapping_add(index).cast()
+    }
 
     #[inline(always)]
     unsafe fn load<L: Lanes>(group: *const u16, index: usize) -> L::F {
@@ -119,6 +127,11 @@ impl Cells for Bytes {
     const TYPE: CacheType = CacheType::Q8;
     const BLOCK: usize = BLOCK;
     const SCALED: bool = true;
+
+    #[inline(always)]
+    fn place(group: *const u16, index: usize) -> *const u8 {
+        group.cast::<u8>().wrapping_add(index)
+    }
 
     #[inline(always)]
     unsafe fn load<L: Lanes>(group: *const u16, index: usize) -> L::F {
