@@ -9,11 +9,11 @@ use regex::Regex;
 
 use crate::Error;
 use crate::align::FRAGMENT;
-use crate::evidence::{Evidence, denied};
+use crate::evidence::{Evidence, denied, is_row};
 use crate::facts::{Fact, Found, Unit, facts, names, stated};
 use crate::support::logistic;
 use crate::tasks::pattern;
-use crate::text::{ANTONYMS, dot, tokens};
+use crate::text::{ANTONYMS, NEGATIONS, PRIVATIONS, dot, tokens};
 use crate::words::content_stems;
 
 /// How strongly retrieval bears on a question. All from 0 to 1.
@@ -254,6 +254,26 @@ pub(crate) fn lacks_date(question: &str, text: &str) -> bool {
     Kind::asked(question) == Some(Kind::Date) && !Kind::Date.is_told(&facts(text), &facts(question))
 }
 
+/// A word that denies, and what follows it where it sets a bound (`no later than`) or counts (`No. 5`).
+static ASKED_NOT: LazyLock<Regex> = LazyLock::new(|| {
+    const BOUND: &str = r"\.?\s*\d|\s+(?:only|just|merely|later|earlier|sooner|more|less|fewer|longer|exceed\w*|nur|später|mehr|weniger|länger|s[oó]lo|más|menos|seulement|plus|moins)\b";
+    pattern(&format!(r"(?i)(?:\b(?:{})\b|n['’]t\b)({BOUND})?", NEGATIONS.join("|")))
+});
+/// Whatever a text may deny with: `the pump fails`, `gloves are excluded`, `unpaid`.
+static DENIAL: LazyLock<Regex> = LazyLock::new(|| {
+    const EXCLUSIONS: &str = r"except\w*|unless|rather|instead|other\s+than|lack\w*|fail\w*|refus\w*|den(?:y|ie[sd]|ying)|prohibit\w*|forb(?:id|ad)\w*|bann(?:ed|ing)|exclu\w*|exempt\w*|prevent\w*|avoid\w*|stop\w*|ceas\w*|absen\w*|nichts|niemand|außer\w*|ausgenommen|ausgeschlossen|verboten|untersagt|entf[aä]ll\w*|fehl\w*|verweiger\w*|statt|nada|nadie|excepto|salvo|prohib\w*|falt\w*|carec\w*|rien|sauf|hormis|interdi\w*|senza|tranne|eccetto|sem|exceto|zonder|behalve";
+    const AFFIXES: &str = "un(?:[a-bf-hj-su-z]|c[a-km-z]|d[a-df-z]|e|i[mn]|t[a-hj-z])[a-z]{3,}|[a-z]{3,}less";
+    let words = [NEGATIONS.as_slice(), PRIVATIONS.as_slice()].concat().join("|");
+    pattern(&format!(r"(?i)\b(?:{words}|{EXCLUSIONS}|{AFFIXES})\b|n['’]t\b"))
+});
+
+/// Whether a question denies something and the text denies nothing: what is covered does not tell what is not. A row of a table
+/// may deny by an empty cell.
+pub(crate) fn lacks_denial(question: &str, text: &str) -> bool {
+    let denies = ASKED_NOT.captures_iter(question).any(|found| found.get(1).is_none());
+    denies && !is_row(text) && !DENIAL.is_match(text)
+}
+
 fn is_day_or_year(fact: &Fact) -> bool {
     match fact {
         Fact::Date { .. } => true,
@@ -303,6 +323,37 @@ mod tests {
         assert!(lacks_date("What date in 2021 is it?", "The lease of 2021."));
         assert!(!lacks_date("When does the lease end?", "When the mill is sold."));
         assert!(!lacks_date("What is the year end bonus?", "A tenth of the pay."));
+    }
+
+    #[test]
+    fn a_text_may_deny_nothing_where_something_denied_is_asked_for() {
+        let asked = "What damage is not covered?";
+        for text in
+            ["Fire and storm are covered.", "The cover begins on 1 May.", "Under the policy, fire is."]
+        {
+            assert!(lacks_denial(asked, text), "{text}");
+        }
+        for text in [
+            "Floods aren’t covered.",
+            "Floods are excluded.",
+            "No cover is given for floods.",
+            "Floods are uninsured.",
+            "It covers all but careless damage.",
+            "Flood | 0 | 12",
+        ] {
+            assert!(!lacks_denial(asked, text), "{text}");
+        }
+        let positive = "Fire is covered within 30 days.";
+        for bound in [
+            "What is covered?",
+            "What is covered for no more than 30 days?",
+            "What must be sent no later than 30 days after a fire?",
+            "What does form No. 5 cover?",
+        ] {
+            assert!(!lacks_denial(bound, positive), "{bound}");
+        }
+        assert!(lacks_denial("Welche Schäden sind nicht versichert?", "Feuer und Sturm sind versichert."));
+        assert!(!lacks_denial("Welche Schäden sind nicht versichert?", "Ausgeschlossen sind Flutschäden."));
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub(crate) fn is_stopword(word: &str) -> bool {
 
 /// Whether a lower-case word denies what it stands with.
 pub(crate) fn is_negation(word: &str) -> bool {
-    word.ends_with("n't") || NEGATIONS.contains(&word)
+    word.ends_with("n't") || word.ends_with("n’t") || NEGATIONS.contains(&word) || PRIVATIONS.contains(&word)
 }
 
 const STOPWORDS: [&str; 5] = [
@@ -36,12 +36,17 @@ const STOPWORDS: [&str; 5] = [
      het een van en op te dat die voor met zijn wordt",
 ];
 
-const NEGATIONS: [&str; 36] = [
-    "not", "no", "never", "none", "neither", "nor", "without", "cannot", "nothing", "nobody", "lack",
-    "lacks", "lacked", "nowhere", "unable", "hardly", "nicht", "kein", "keine", "keinen", "keiner", "nie",
-    "ohne", "weder", "nunca", "sin", "ningún", "ninguna", "tampoco", "pas", "jamais", "aucun", "aucune",
-    "sans", "non", "não",
+/// Words that deny a statement.
+pub(crate) const NEGATIONS: [&str; 38] = [
+    "not", "no", "never", "none", "neither", "nor", "cannot", "nothing", "nobody", "nowhere", "nicht",
+    "kein", "keine", "keinen", "keiner", "keinem", "keines", "nie", "niemals", "weder", "nunca", "jamás",
+    "ningún", "ninguna", "ninguno", "tampoco", "pas", "jamais", "aucun", "aucune", "non", "não", "nenhum",
+    "nenhuma", "nessun", "nessuna", "niet", "geen",
 ];
+
+/// Words that deny a thing.
+pub(crate) const PRIVATIONS: [&str; 9] =
+    ["without", "lack", "lacks", "lacked", "unable", "hardly", "ohne", "sin", "sans"];
 
 /// Stems that exclude each other when they are said of the same thing.
 pub(crate) const ANTONYMS: [(&str, &str); 46] = [
