@@ -22,6 +22,8 @@ pub(crate) const PAGE: usize = 256;
 /// Groups of values that memory is asked for before they are worked at. Of keys it is those worked at next, and after the
 /// last of them the first values, which lie behind them.
 const AHEAD: usize = 4;
+/// Queries that have so much to do with each group that the next has come by then.
+const MANY: usize = 8;
 
 /// One query's view of a page, and where its partial result goes.
 #[derive(Clone, Copy)]
@@ -194,7 +196,9 @@ impl Attend<'_> {
                     for b in 0..B {
                         let group = keys.add(b * words);
                         key[b] = C::load::<L>(group, at * GROUP);
-                        L::prefetch(C::place(group.wrapping_add(B * words), at * GROUP));
+                        if M < MANY {
+                            L::prefetch(C::place(group.wrapping_add(B * words), at * GROUP));
+                        }
                         if C::SCALED {
                             key[b] = L::mul(key[b], factor[b]);
                         }
@@ -263,7 +267,9 @@ impl Attend<'_> {
                 let group = self.values.as_ptr().add(position / GROUP * words);
                 let mut value = [L::splat(0.0); N];
                 let first = position % GROUP * self.dimension + at;
-                L::prefetch(C::place(group.wrapping_add(AHEAD * words), first));
+                if M < MANY {
+                    L::prefetch(C::place(group.wrapping_add(AHEAD * words), first));
+                }
                 for c in 0..N {
                     value[c] = C::load::<L>(group, first + c * 16);
                 }
