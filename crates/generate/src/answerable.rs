@@ -11,6 +11,7 @@ use crate::Error;
 use crate::align::FRAGMENT;
 use crate::evidence::{Evidence, denied, is_row};
 use crate::facts::{Fact, Found, Unit, facts, names, stated};
+use crate::language::{Language, language};
 use crate::support::logistic;
 use crate::tasks::pattern;
 use crate::text::{ANTONYMS, NEGATIONS, PRIVATIONS, dot, tokens};
@@ -270,7 +271,9 @@ static DENIAL: LazyLock<Regex> = LazyLock::new(|| {
 /// Whether a question denies something and the text denies nothing: what is covered does not tell what is not. A row of a table
 /// may deny by an empty cell.
 pub(crate) fn lacks_denial(question: &str, text: &str) -> bool {
-    let denies = ASKED_NOT.captures_iter(question).any(|found| found.get(1).is_none());
+    // In Portuguese, `no` is `in the`.
+    let none = |found: &str| found.eq_ignore_ascii_case("no") && language(question) == Language::Portuguese;
+    let denies = ASKED_NOT.captures_iter(question).any(|found| found.get(1).is_none() && !none(&found[0]));
     denies && !is_row(text) && !DENIAL.is_match(text)
 }
 
@@ -354,6 +357,9 @@ mod tests {
         }
         assert!(lacks_denial("Welche Schäden sind nicht versichert?", "Feuer und Sturm sind versichert."));
         assert!(!lacks_denial("Welche Schäden sind nicht versichert?", "Ausgeschlossen sind Flutschäden."));
+        let covered = "A apólice cobre incêndios.";
+        assert!(!lacks_denial("O que está coberto no seguro da empresa?", covered));
+        assert!(lacks_denial("O que não está coberto no seguro da empresa?", covered));
     }
 
     #[test]
