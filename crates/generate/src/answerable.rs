@@ -277,6 +277,22 @@ pub(crate) fn lacks_denial(question: &str, text: &str) -> bool {
     denies && !is_row(text) && !DENIAL.is_match(text)
 }
 
+/// What is told by all rows of a table together: a sum, an average, the end of an order.
+static OVER_ROWS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:most|least|fewest|totals?|sum|averages?|mean|median|difference|maximum|minimum|(?:high|low|larg|bigg|small|great|long|short|tall|cheap|fast|slow|heavi|rich|poor|near|deep|strong|weak)est|summe|insgesamt|durchschnitt\w*|unterschied|differenz|meisten|wenigsten|höchste\w*|niedrigste\w*|größte\w*|kleinste\w*|suma|promedio|diferencia|máxim[oa]|mínim[oa]|mayor|menor|somme|moyenne|différence)\b|最|总|合计|平均",
+    )
+});
+
+/// Whether a question asks for what all rows of a table tell together, and the text is some of them below the names of their columns
+/// and none says that it is so.
+pub(crate) fn lacks_sum(question: &str, rows: &str, labels: &str) -> bool {
+    OVER_ROWS.is_match(question)
+        && rows.lines().all(is_row)
+        && !OVER_ROWS.is_match(rows)
+        && !OVER_ROWS.is_match(labels)
+}
+
 fn is_day_or_year(fact: &Fact) -> bool {
     match fact {
         Fact::Date { .. } => true,
@@ -360,6 +376,23 @@ mod tests {
         let covered = "A apólice cobre incêndios.";
         assert!(!lacks_denial("O que está coberto no seguro da empresa?", covered));
         assert!(lacks_denial("O que não está coberto no seguro da empresa?", covered));
+    }
+
+    #[test]
+    fn a_row_alone_does_not_tell_what_all_rows_do() {
+        let (rows, labels) = ("Alda | 12", "Ship | Tons");
+        for (question, lacks) in [
+            ("Which ship has the most tons?", true),
+            ("What is the total tonnage?", true),
+            ("Wie groß ist der Unterschied?", true),
+            ("How many tons has the Alda?", false),
+            ("What interest do the guests take in it?", false),
+        ] {
+            assert_eq!(lacks_sum(question, rows, labels), lacks, "{question}");
+        }
+        let asked = "What is the total tonnage?";
+        assert!(!lacks_sum(asked, "Total | 40", labels) && !lacks_sum(asked, rows, "Ship | Total tons"));
+        assert!(!lacks_sum(asked, "All of them hold 40 tons.", labels));
     }
 
     #[test]

@@ -15,11 +15,13 @@ use std::collections::btree_map::Entry;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::LazyLock;
 
-use carrel_corpus::{Answer, Claim, DocumentId, Embedder, Generator, Passage, Span, Support};
+use carrel_corpus::{Answer, Citation, Claim, DocumentId, Embedder, Generator, Passage, Span, Support};
 use regex::Regex;
 
 use self::fit::Asked;
-use self::query::{By, Condition, Figure, Found, Function, Query, ROW, Select, Subject, Test, What};
+use self::query::{
+    Between, By, Condition, Figure, Found, Function, Part, Query, ROW, Select, Subject, Test, What,
+};
 use self::said::Said;
 use self::sheet::{Column, Kind, Sheet, spaced};
 use crate::answer::{AnswerRequest, Event, Stats};
@@ -63,28 +65,28 @@ pub(crate) fn calculated(
             document.insert((request.read)(passage.document)?);
         }
     }
-    let sheets = near.into_iter().filter_map(|passage| {
+    let sheets = near.into_iter().rev().filter_map(|passage| {
         let whole = documents.get(&passage.document).filter(|passages| passages.len() <= READ)?;
         let sheet = Sheet::holding(whole, passage.chunk).filter(|sheet| sheet.columns.len() <= COLUMNS)?;
         let said = Said::of(&sheet, request.asked);
         Some((sheet, header_text(passage), said))
     });
-    // Of tables that have the same words of the question, a summary has the fewest rows.
-    let worth = |(sheet, about, said): &(Sheet, String, Said)| {
-        (in_common(sheet, about, said, request.asked), sheet.rows.len())
-    };
-    let Some((sheet, about, said)) = sheets.rev().max_by_key(worth) else { return Ok(None) };
+    let mut best: Option<(Worth, Sheet, String, Said)> = None;
+    for (sheet, about, said) in sheets {
+        let worth = worth(&sheet, &about, &said, request.asked, embedder)?;
+        if best.as_ref().is_none_or(|(most, ..)| worth >= *most) {
+            best = Some((worth, sheet, about, said));
+        }
+    }
+    let Some((_, sheet, about, said)) = best else { return Ok(None) };
     let table = described(&sheet, &said);
     let asked = prompt::query(&table, request.asked, &syntax::grammar(&sheet, &said));
     let generation = generator.generate(&asked, &mut |_| sink(Event::Delta("")))?;
     stats.add(&generation);
     let written: String = serde_json::from_str(generation.text.trim()).unwrap_or_default();
-    let Some(mut query) = syntax::parse(&written, &sheet) else { return Ok(None) };
+    let Some(query) = syntax::parse(&written, &sheet) else { return Ok(None) };
     let asked = Asked::new(request.asked, &sheet, &said, &about);
-    if let Some(column) = asked.counted(&query) {
-        query.first.what =
-            What::Figure(Figure { function: Function::Count, column: Some(column), distinct: true });
-    }
+    let query = asked.meant(query);
     if !asked.is_met_by(&query, embedder)? {
         return Ok(None);
     }
@@ -107,12 +109,26 @@ fn near_tables<'a>(request: &AnswerRequest<'a>) -> Vec<&'a Passage> {
     request.passages.iter().take(looked).filter(holds_rows).collect()
 }
 
-/// Words of a question that stand in the names of a table or of its document, or are `said` of its cells.
-fn in_common(sheet: &Sheet, about: &str, said: &Said, question: &str) -> usize {
+/// By what one table is preferred to another: words of the question that stand in the names of it or of its document, or are said
+/// of its cells; where there are none, how near one of its columns is; rows, of which a summary has the fewest.
+type Worth = (usize, f32, usize);
+
+fn worth(
+    sheet: &Sheet,
+    about: &str,
+    said: &Said,
+    question: &str,
+    embedder: &dyn Embedder,
+) -> Result<Worth, Error> {
     let mut known = content_stems(about);
     known.extend(sheet.columns.iter().flat_map(|column| content_stems(&spaced(column.label))));
     known.extend(said.texts.iter().flatten().flat_map(|text| content_stems(text)));
-    content_stems(question).intersection(&known).count()
+    let words = content_stems(question).intersection(&known).count();
+    let near = match words {
+        0 => fit::nearest(question, sheet, |_| true, embedder)?.map_or(0.0, |(near, _)| near),
+        _ => 0.0,
+    };
+    Ok((words, near, sheet.rows.len()))
 }
 
 /// The table as the model is shown it.
@@ -145,47 +161,67 @@ fn described(sheet: &Sheet, said: &Said) -> String {
     text
 }
 
-/// The answer, its rows cited and how it was made beside it.
-fn answered(request: &AnswerRequest, query: &Query, found: Found, sheet: &Sheet) -> Answer {
-    let Found { text, mut rows } = found;
-    rows.sort_unstable();
-    rows.dedup();
+/// The answer, the rows of each of its parts cited and how it was made beside it.
+fn answered(request: &AnswerRequest, query: &Query, found: Vec<Found>, sheet: &Sheet) -> Answer {
+    let (mut text, mut passages, mut claims) = (String::new(), Vec::new(), Vec::new());
+    let (mut cited, mut used) = (0, 0);
+    for Found { text: part, mut rows } in found {
+        rows.sort_unstable();
+        rows.dedup();
+        let mut stretches = stretches(&rows, sheet);
+        stretches.truncate(CITED);
+        cited += stretches.iter().map(|stretch| stretch.clone().count()).sum::<usize>();
+        used += rows.len();
+        let citations = stretches.into_iter().map(|stretch| cite(stretch, &mut passages, sheet)).collect();
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let span = Span::new(text.len(), text.len() + part.len());
+        text.push_str(&part);
+        claims.push(Claim { span, text: part, support: Support::Supported, citations });
+    }
+    Answer {
+        text,
+        claims,
+        passages,
+        refused: false,
+        nearest: None,
+        notes: vec![how(query, (cited, used), sheet)],
+        coverage: request.coverage.clone(),
+    }
+}
+
+/// Rows that follow each other, taken together.
+fn stretches(rows: &[usize], sheet: &Sheet) -> Vec<RangeInclusive<usize>> {
     let mut stretches: Vec<RangeInclusive<usize>> = Vec::new();
-    for &row in &rows {
+    for &row in rows {
         match stretches.last_mut().filter(|stretch| sheet.is_followed_by(*stretch.end(), row)) {
             Some(stretch) => *stretch = *stretch.start()..=row,
             None => stretches.push(row..=row),
         }
     }
-    stretches.truncate(CITED);
-    let cited = stretches.iter().map(|stretch| stretch.clone().count()).sum();
-    let mut passages: Vec<Passage> = Vec::new();
-    let mut citations = Vec::new();
-    for stretch in stretches {
-        let passage = sheet.passage(*stretch.start());
-        let known = passages.iter().position(|known| known.chunk == passage.chunk);
-        let number = known.unwrap_or_else(|| {
-            passages.push(passage.clone());
-            passages.len() - 1
-        });
-        citations.push(sheet.citation(stretch, number + 1));
-    }
-    let claim =
-        Claim { span: Span::new(0, text.len()), text: text.clone(), support: Support::Supported, citations };
-    Answer {
-        text,
-        claims: vec![claim],
-        passages,
-        refused: false,
-        nearest: None,
-        notes: vec![how(query, (cited, rows.len()), sheet)],
-        coverage: request.coverage.clone(),
-    }
+    stretches
+}
+
+/// The citation of rows, whose passage is taken among those of the answer.
+fn cite(rows: RangeInclusive<usize>, passages: &mut Vec<Passage>, sheet: &Sheet) -> Citation {
+    let passage = sheet.passage(*rows.start());
+    let known = passages.iter().position(|known| known.chunk == passage.chunk);
+    let at = known.unwrap_or_else(|| {
+        passages.push(passage.clone());
+        passages.len() - 1
+    });
+    sheet.citation(rows, at + 1)
 }
 
 /// How an answer was made, in words.
 fn how(query: &Query, (cited, used): (usize, usize), sheet: &Sheet) -> String {
-    let parts: Vec<String> = query.selects().map(|select| in_words(select, sheet)).collect();
+    let first = in_words(&query.first, sheet);
+    let made = match &query.second {
+        None => first,
+        Some((Between::Difference, second)) => format!("{first}, less {}", in_words(second, sheet)),
+        Some((Between::Share, second)) => format!("{first}, as a share of {}", in_words(second, sheet)),
+    };
     let cited = match used > cited {
         true => format!(" The first {cited} of the {used} rows that make it are cited."),
         false => String::new(),
@@ -195,9 +231,8 @@ fn how(query: &Query, (cited, used): (usize, usize), sheet: &Sheet) -> String {
         count => format!(" Left out: {count} of its lines, {what}."),
     };
     format!(
-        "Computed from all {} rows of the table, not written by the model: {}.{cited}{}{}{}",
+        "Computed from all {} rows of the table, not written by the model: {made}.{cited}{}{}{}",
         sheet.rows.len(),
-        parts.join(", less "),
         left_out(sheet.sums, "which sum up others"),
         left_out(sheet.lone, "which have a single cell"),
         left_out(sheet.left_out, "which read like an instruction")
@@ -210,6 +245,15 @@ fn in_words(select: &Select, sheet: &Sheet) -> String {
         Subject::Row => "place in the table".to_owned(),
         Subject::Column(column) => label(column),
     };
+    let end = |figure: &Figure| {
+        let is_date = |column: usize| sheet.columns[column].kind == Kind::Date;
+        match (figure.function, figure.column.is_some_and(is_date)) {
+            (Function::Least, false) => "least",
+            (Function::Least, true) => "earliest",
+            (_, false) => "greatest",
+            (_, true) => "latest",
+        }
+    };
     let figure = |figure: &Figure| {
         let of = figure.column.map_or("rows".to_owned(), label);
         match figure.function {
@@ -217,8 +261,7 @@ fn in_words(select: &Select, sheet: &Sheet) -> String {
             Function::Count => format!("number of {of}"),
             Function::Sum => format!("sum of {of}"),
             Function::Average => format!("average of {of}"),
-            Function::Least => format!("least {of}"),
-            Function::Most => format!("greatest {of}"),
+            Function::Least | Function::Most => format!("{} {of}", end(figure)),
         }
     };
     let condition = |part: &Condition| {
@@ -244,6 +287,17 @@ fn in_words(select: &Select, sheet: &Sheet) -> String {
     let conditions: Vec<String> = select.conditions.iter().map(all).collect();
     let conditions =
         if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(", or ")) };
+    let beside = match select.step {
+        0 => "",
+        ..0 => ", in the row before that one",
+        1.. => ", in the row behind that one",
+    };
+    let group =
+        select.group.filter(|_| select.order.is_none()).map_or(String::new(), |group| match group.part {
+            Part::Whole => format!(", of each {}", label(group.column)),
+            Part::Month => format!(", of each month of {}", label(group.column)),
+            Part::Year => format!(", of each year of {}", label(group.column)),
+        });
     let order = select.order.as_ref().map_or(String::new(), |order| {
         let by = match &order.by {
             By::Subject(one) => subject(*one),
@@ -251,7 +305,7 @@ fn in_words(select: &Select, sheet: &Sheet) -> String {
         };
         format!(", by {by}, the {} first", if order.descending { "greatest" } else { "least" })
     });
-    format!("{what}{conditions}{order}")
+    format!("{what}{conditions}{beside}{group}{order}")
 }
 
 #[cfg(test)]
@@ -335,18 +389,48 @@ mod tests {
             ("What is the net total of Wexcombe Water?", "SELECT SUM(net) FROM data"),
             ("Which customer has the best net?", "SELECT customer FROM data ORDER BY net DESC LIMIT 1"),
             ("What is the average weight?", "SELECT AVG(net) FROM data"),
-            ("Which customers are there?", "SELECT customer FROM data"),
+            ("Which customers are there in Hay?", "SELECT customer FROM data"),
+            (
+                "What was the last invoice of Harbour Authority?",
+                "SELECT MAX(net) FROM data WHERE customer LIKE 'Harbour Authority'",
+            ),
+            ("When was the first paid?", "SELECT MAX(paid) FROM data"),
             ("What is the average net?", "SELECT SUM(net) FROM data"),
             ("What is the net?", "SELECT AVG(net) FROM data"),
             ("Which customer has the lowest net?", "SELECT customer FROM data ORDER BY net DESC LIMIT 1"),
             ("What is the net total per customer?", "SELECT SUM(net) FROM data"),
+            (
+                "What is the net of the head of Harbour Authority?",
+                "SELECT net FROM data WHERE customer LIKE 'Harbour Authority' ORDER BY net DESC LIMIT 1",
+            ),
+            ("Which customer paid the most?", "SELECT customer FROM data ORDER BY net ASC LIMIT 1"),
+            (
+                "What percentage of the net is from Alda Bridge?",
+                "SELECT (SELECT SUM(net) FROM data) / (SELECT SUM(net) FROM data WHERE customer LIKE 'Alda Bridge')",
+            ),
         ] {
             assert!(ask(question, query, &passages).is_none(), "{question}");
         }
         for (question, query, expected) in [
+            (
+                "What percentage of the net is from Alda Bridge?",
+                "SELECT (SELECT SUM(net) FROM data WHERE customer LIKE 'Alda Bridge') / (SELECT SUM(net) FROM data)",
+                "23.81 %",
+            ),
+            (
+                "Which customer paid the most?",
+                "SELECT customer FROM data ORDER BY net DESC LIMIT 1",
+                "Harbour Authority",
+            ),
             ("How many different customers are there?", "SELECT COUNT(DISTINCT customer) FROM data", "3"),
             ("How many customers are there?", all, "3"),
             ("How many invoices are unpaid?", "SELECT COUNT(*) FROM data WHERE paid IS NULL", "1"),
+            (
+                "Which customers are there?",
+                "SELECT customer FROM data",
+                "Harbour Authority, Wexcombe Water, Alda Bridge",
+            ),
+            ("When was the last paid?", "SELECT MAX(paid) FROM data", "2024-06-03"),
             (
                 "Which customer has the highest net?",
                 "SELECT customer FROM data ORDER BY net DESC LIMIT 1",
@@ -358,6 +442,11 @@ mod tests {
                 "Harbour Authority",
             ),
             ("How many invoices were paid in 2024?", "SELECT COUNT(*) FROM data WHERE paid = 2024", "2"),
+            (
+                "Which customer has the highest average net?",
+                "SELECT customer FROM data GROUP BY customer ORDER BY AVG(net) DESC LIMIT 1",
+                "Harbour Authority",
+            ),
         ] {
             assert_eq!(
                 ask(question, query, &passages).map(|answer| answer.text).as_deref(),
@@ -365,6 +454,64 @@ mod tests {
                 "{question}"
             );
         }
+    }
+
+    #[test]
+    fn a_figure_of_each_is_a_claim_of_its_own() {
+        let passages = [passage(1, "invoices.csv", 0, INVOICES)];
+        let query = "SELECT SUM(net) FROM data GROUP BY customer";
+        let answer = ask("What is the net total per customer?", query, &passages).unwrap();
+        assert_eq!(answer.text, "Harbour Authority: £1,600.50\nWexcombe Water: £800\nAlda Bridge: £750");
+        assert_eq!(answer.claims.len(), 3);
+        for claim in &answer.claims {
+            assert_eq!(claim.span.of(&answer.text), claim.text);
+            let (customer, _) = claim.text.split_once(':').unwrap();
+            assert!(claim.citations.iter().all(|citation| citation.quote.contains(customer)), "{claim:?}");
+        }
+        let note = "Computed from all 4 rows of the table, not written by the model: sum of `Net`, of each `Customer`.";
+        assert_eq!(answer.notes, [note]);
+        for (question, query) in [
+            ("What is the net total of all customers?", query),
+            ("What is the average net per customer?", query),
+            ("What is the net total per customer?", "SELECT SUM(net) FROM data GROUP BY YEAR(paid)"),
+        ] {
+            assert!(ask(question, query, &passages).is_none(), "{question} {query}");
+        }
+        let years = "SELECT COUNT(*) FROM data GROUP BY YEAR(paid)";
+        let answer = ask("How many invoices were paid per year?", years, &passages).unwrap();
+        assert_eq!(answer.text, "2023: 1\n2024: 2");
+    }
+
+    #[test]
+    fn the_row_beside_another_is_found_where_the_rows_have_an_order() {
+        let route = "Stop | Town | Arrival\n1 | Aldbrook | 9:00\n2 | Merrow | 9:20\n3 | Quenby | 9:40";
+        let passages = [passage(1, "stops.csv", 0, route)];
+        let after = |what: &str, town: &str, sign: &str| {
+            format!(
+                "SELECT {what} FROM data WHERE row = (SELECT row FROM data WHERE town LIKE '{town}') {sign} 1"
+            )
+        };
+        let asked = |question: &str, query: &str| ask(question, query, &passages).map(|answer| answer.text);
+        let town = asked("Which town comes after Merrow?", &after("town", "Merrow", "+"));
+        assert_eq!(town.as_deref(), Some("Quenby"));
+        let stop = asked("Which stop is before Merrow?", &after("stop", "Merrow", "-"));
+        assert_eq!(stop.as_deref(), Some("Aldbrook, 1"));
+        assert_eq!(asked("Which town comes after Quenby?", &after("town", "Quenby", "+")), None);
+        let answer = ask("Which town comes after Merrow?", &after("town", "Merrow", "+"), &passages).unwrap();
+        assert!(answer.notes[0].ends_with("`Town` where `Town` says Merrow, in the row behind that one."));
+        assert_eq!(answer.claims[0].citations[0].quote, "2 | Merrow | 9:20\n3 | Quenby | 9:40");
+    }
+
+    #[test]
+    fn what_is_affirmed_is_required_as_the_question_says_it() {
+        let hours = "Person | Hours | Billable\nAlda | 3 | yes\nBerta | 4 | no\nAlda | 2 | no";
+        let passages = [passage(1, "hours.csv", 0, hours)];
+        let sum = |not: &str| format!("SELECT SUM(hours) FROM data WHERE billable{not} LIKE 'yes'");
+        let asked = |question: &str, query: &str| ask(question, query, &passages).map(|answer| answer.text);
+        assert_eq!(asked("How many billable hours are there?", &sum("")).as_deref(), Some("3"));
+        assert_eq!(asked("How many hours were not billable?", &sum(" NOT")).as_deref(), Some("6"));
+        assert_eq!(asked("How many hours were not billable?", &sum("")), None);
+        assert_eq!(asked("How many billable hours are there?", "SELECT SUM(hours) FROM data"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use carrel_corpus::{ChunkId, Citation, Claim, Embedder, Generator, Span, Support};
 
 use crate::Error;
-use crate::answerable::{Strength, lacks_date, lacks_denial};
+use crate::answerable::{Strength, lacks_date, lacks_denial, lacks_sum};
 use crate::evidence::{Evidence, is_row};
 use crate::facts::{Fact, Found, facts, is_date, stated};
 use crate::prompt::{YesNo, absence, asking};
@@ -48,12 +48,14 @@ pub(crate) struct SecondLook {
     pub dateless: bool,
     /// Whether the question denies something and the evidence nothing.
     pub undenied: bool,
+    /// Whether it asks for what only all rows of a table tell and the evidence is one of them.
+    pub unsummed: bool,
 }
 
 impl SecondLook {
     /// Of two answers to one question, the one with more is likelier to answer it.
     fn weight(&self) -> f32 {
-        let lacks = [(self.dateless, DATELESS), (self.undenied, UNDENIED)];
+        let lacks = [(self.dateless, DATELESS), (self.undenied, UNDENIED), (self.unsummed, UNSUMMED)];
         let lacks: f32 = lacks.iter().filter(|(lacks, _)| *lacks).map(|(_, weight)| weight).sum();
         FOUND * self.found + RIGHT * self.right + lacks
     }
@@ -154,7 +156,8 @@ impl<'a> Judge<'a> {
         let dateless = lacks_date(question, &told);
         let undenied = lacks_denial(question, &citation.quote);
         let near = self.near(&citation.quote, passage.similarity)?;
-        let look = SecondLook { near, found, right: right - self.inclined, dateless, undenied };
+        let unsummed = lacks_sum(question, &citation.quote, &labels(self.evidence, number, start));
+        let look = SecondLook { near, found, right: right - self.inclined, dateless, undenied, unsummed };
         self.looked.push((claim.text.clone(), citation.chunk, citation.span, look));
         Ok(Some(look))
     }
@@ -338,6 +341,8 @@ const DATELESS: f32 = -1.0;
 /// Of 1,565 questions of squad2 with an answer the nearest sentence of the right paragraph denies nothing that is denied in 2, of
 /// 1,969 without one that of any paragraph in 216.
 const UNDENIED: f32 = -2.0;
+/// Not fitted: no row alone is the most or the sum of all.
+const UNSUMMED: f32 = -3.0;
 /// An answer whose grounds weigh less is refused.
 const BAR: f32 = 2.4;
 /// Where an answer's grounds weigh as much, before it is looked at what one would expect, it is right nearly always.

@@ -6,9 +6,12 @@ use std::sync::LazyLock;
 use carrel_corpus::Embedder;
 use regex::Regex;
 
-use super::query::{By, Condition, Figure, Function, Query, Select, Subject, Test, What};
-use super::said::{COUNTED, Said};
-use super::sheet::{Kind, Sheet, is_blank, spaced};
+use super::OF_ALL;
+use super::query::{
+    Between, By, Condition, Figure, Function, Group, Part, Query, Select, Subject, Test, What,
+};
+use super::said::{COUNTED, EACH, Said};
+use super::sheet::{Column, Kind, Sheet, is_blank, spaced};
 use crate::Error;
 use crate::facts::{Fact, facts, names, stated};
 use crate::language::{Language, language};
@@ -16,7 +19,7 @@ use crate::tasks::pattern;
 use crate::text::{dot, is_negation};
 use crate::words::content_stems;
 
-/// What is told by the rows before or behind one, or by what is best: no query here asks for it.
+/// What is told by the rows before or behind one, unless a query steps to them, or by what is best: none asks for that.
 static ORDERED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:before|after|behind|previous|prior|next|following|consecutive|once|twice|vor|nach|vorher\w*|nächste[nrs]?|antes|después|siguiente|avant|après|suivante?)\b",
@@ -35,12 +38,12 @@ static AVERAGE: LazyLock<Regex> = LazyLock::new(|| {
 /// What asks for the end of an order where the numbers are small, and where they are great. `At least` is neither.
 static LEAST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:fewest|lowest|smallest|shortest|cheapest|minimum|min|wenigsten|niedrigste\w*|kleinste\w*|kürzeste\w*|billigste\w*|günstigste\w*|menos|mínim[oa]|menor|moindre|le\s+moins)\b|最低|最少|最小|最便宜",
+        r"(?i)\b(?:(?:the|\w+(?:ed|s))\s+least|fewest|lowest|smallest|shortest|cheapest|minimum|min|wenigsten|niedrigste\w*|kleinste\w*|kürzeste\w*|billigste\w*|günstigste\w*|menos|mínim[oa]|menor|moindre|le\s+moins)\b|最低|最少|最小|最便宜",
     )
 });
 static MOST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:highest|largest|biggest|greatest|longest|tallest|heaviest|maximum|max|meisten?|höchste\w*|größte\w*|längste\w*|teuerste\w*|máxim[oa]|mayor|le\s+plus)\b|最高|最多|最大|最贵",
+        r"(?i)\b(?:(?:the|\w+(?:ed|s))\s+most|highest|largest|biggest|greatest|longest|tallest|heaviest|maximum|max|meisten?|höchste\w*|größte\w*|längste\w*|teuerste\w*|máxim[oa]|mayor|le\s+plus)\b|最高|最多|最大|最贵",
     )
 });
 static OF_MANY: LazyLock<Regex> = LazyLock::new(|| {
@@ -48,18 +51,26 @@ static OF_MANY: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(?:most|least|fewest|am\s+(?:meisten|wenigsten)|más|menos|le\s+(?:plus|moins))\b|最多|最少",
     )
 });
-/// What asks for a number of each.
-static EACH: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?i)\b(?:per|each|every|respectively|pro|je|jede[rsmn]?|jeweils|cada|chaque|par)\b|每")
-});
-/// What comes first or last, by the place in the table or a date.
-static ENDS: LazyLock<Regex> = LazyLock::new(|| {
+/// What is added up where it stands in many rows.
+static SPENDS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:first|last|top|bottom|earliest|latest|newest|oldest|recent(?:ly)?|zuerst|zuletzt|erste[nrs]?|letzte[nrs]?|neueste[nrs]?|älteste[nrs]?|primer[oa]?|últim[oa]|premi(?:er|ère)|dernière?)\b|第一|最后|最早|最新",
+        r"(?i)\b(?:costs?|spen[dt]s?|paid|pays?|bought|buys?|sold|sells?|ordered|claim(?:s|ed)?|bill(?:s|ed)|work(?:s|ed)?|used?|uses|earned|owes?|kostet\w*|bezahlt\w*|gearbeitet|gastó|cuesta|coûte|dépensé)\s+(?:us\s+)?(?:(?:the\s+)?(?:most|least)|am\s+(?:meisten|wenigsten)|más|menos|le\s+(?:plus|moins))\b|\bam\s+(?:meisten|wenigsten)\s+(?:kostet|ausgegeben|bezahlt|gearbeitet)\w*",
     )
 });
-/// What tables call anything.
-const GENERIC: [&str; 8] = ["total", "number", "name", "amount", "count", "list", "row", "tabl"];
+/// What comes first or last, by the place in the table or a date.
+static FIRST: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:first|top|earliest|oldest|zuerst|erste[nrs]?|früheste[nrs]?|älteste[nrs]?|primer[oa]?|premi(?:er|ère))\b|第一|最早",
+    )
+});
+static LAST: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:last|bottom|latest|newest|recent(?:ly)?|zuletzt|letzte[nrs]?|neueste[nrs]?|späteste[nrs]?|últim[oa]|dernière?)\b|最后|最新",
+    )
+});
+/// What tables call anything, and what is made of their columns.
+const GENERIC: &str = "total number name amount count list row table sum Summe Anzahl Betrag Höhe Durchschnitt Anteil \
+                       Prozentsatz Unterschied Differenz";
 
 /// How near a column that nothing names must be to the question, as a cosine, to order rows by: `price` to `the most expensive`.
 const NEAR: f32 = 0.2;
@@ -82,16 +93,48 @@ impl<'a> Asked<'a> {
         Asked { question, stems, sheet, said, about }
     }
 
+    /// A query as the question means it, where a small model writes a simpler one.
+    pub fn meant(&self, mut query: Query) -> Query {
+        if let Some(column) = self.counted(&query) {
+            let figure = Figure { function: Function::Count, column: Some(column), distinct: true };
+            query.first.what = What::Figure(figure);
+        } else if let Some((group, figure)) = self.added_up(&query) {
+            query.first.group = Some(group);
+            query.first.order.iter_mut().for_each(|order| order.by = By::Figure(figure));
+        }
+        query
+    }
+
     /// The column of texts whose different cells a question counts that asks `how many employees`, where a query counts rows and
     /// names no such column.
-    pub fn counted(&self, query: &Query) -> Option<usize> {
+    fn counted(&self, query: &Query) -> Option<usize> {
         const ROWS: Figure = Figure { function: Function::Count, column: None, distinct: false };
-        let (What::Figure(ROWS), None) = (&query.first.what, &query.less) else { return None };
+        let (What::Figure(ROWS), None) = (&query.first.what, &query.second) else { return None };
         let what = COUNTED.captures(self.question)?.name("what")?.as_str();
         let what = Some(content_stems(what)).filter(|what| !what.is_empty())?;
         let mut named = (0..self.sheet.columns.len())
             .filter(|&column| self.sheet.columns[column].kind == Kind::Text && self.labels(column) == what);
         named.next().filter(|column| !query.columns().contains(column))
+    }
+
+    /// What stands in many rows, and the sum by which it has the most or least, where a query takes it from one row.
+    fn added_up(&self, query: &Query) -> Option<(Group, Figure)> {
+        let Select { what: What::Cells(subjects), order: Some(order), group: None, limit: Some(1), .. } =
+            &query.first
+        else {
+            return None;
+        };
+        let ([Subject::Column(name)], By::Subject(Subject::Column(number))) =
+            (subjects.as_slice(), &order.by)
+        else {
+            return None;
+        };
+        let adds = SPENDS.is_match(self.question) && self.repeats(&query.first);
+        let is_number = self.sheet.columns[*number].kind == Kind::Number;
+        (adds && is_number).then_some((
+            Group { column: *name, part: Part::Whole },
+            Figure { function: Function::Sum, column: Some(*number), distinct: false },
+        ))
     }
 
     /// Whether a query says no more than the question does, and leaves nothing out that it says: no figure, no name, no cell and no
@@ -100,13 +143,10 @@ impl<'a> Asked<'a> {
         let used: BTreeSet<usize> = query.columns().into_iter().collect();
         let mut covered: BTreeSet<String> = query.literals().flat_map(content_stems).collect();
         covered.extend(used.iter().flat_map(|&column| self.labels(column)));
-        // `unpaid` asks for those that hold nothing under `paid`.
-        let empty: Vec<usize> = query
-            .conditions()
-            .filter(|part| part.test == Test::Blank)
-            .flat_map(|part| part.subject.column())
-            .collect();
-        covered.extend(empty.iter().flat_map(|&column| self.labels(column)).map(|stem| format!("un{stem}")));
+        // `unpaid` asks for those that hold nothing under `paid`, or no `yes`.
+        let denied = query.conditions().filter(|part| part.test == Test::Blank || part.not);
+        let denied: Vec<usize> = denied.flat_map(|part| part.subject.column()).collect();
+        covered.extend(denied.iter().flat_map(|&column| self.labels(column)).map(|stem| format!("un{stem}")));
         let lists = |select: &Select| {
             let holds_any = |part: &Condition| part.test == Test::Blank && part.not;
             matches!(select.what, What::Cells(_)) && select.conditions.iter().flatten().any(holds_any)
@@ -115,27 +155,25 @@ impl<'a> Asked<'a> {
             && query.conditions().all(|part| part.test != Test::Blank || part.not != self.said.denies);
         let tells = !covered.is_disjoint(&self.stems);
         covered.extend(content_stems(self.about));
-        covered.extend(GENERIC.map(str::to_owned));
+        covered.extend(content_stems(GENERIC));
         let compares =
             query.conditions().any(|part| matches!(part.test, Test::Beyond(..) | Test::Between(..)));
-        let apart = self.said.apart == query.less.is_some() && query.less.as_ref() != Some(&query.first);
-        let fits = tells
-            && apart
+        let fits = self.has_both(query)
             && empties
-            && (compares || !ORDERED.is_match(self.question))
+            && (compares || query.first.step != 0 || !ORDERED.is_match(self.question))
+            && self.has_every_flag(query)
             && !BEST.is_match(self.question)
             && self.has_every_measure(query, &used)
-            && (!EACH.is_match(self.question)
-                || used.iter().any(|&column| EACH.is_match(&spaced(self.sheet.columns[column].label))))
+            && self.has_each(query, &used)
             && self.has_every_figure(query, &used)
             && self.has_every_name(&covered)
             && self.has_every_column(query, &used, &covered)
             && self.has_every_cell(&covered);
-        if !fits {
+        if !fits || !self.groups(query, embedder)? {
             return Ok(false);
         }
         for select in query.selects() {
-            if !self.chooses(select) || !self.orders(select, embedder)? {
+            if !self.chooses(select) || !self.orders(select, tells, embedder)? {
                 return Ok(false);
             }
         }
@@ -155,13 +193,81 @@ impl<'a> Asked<'a> {
             true => makes(Function::Average) || is_held(),
             false => !makes(Function::Average),
         };
-        let orders = |descending: bool| {
-            let mut orders = query.selects().filter_map(|select| select.order.as_ref());
-            orders.any(|order| order.by != By::Subject(Subject::Row) && order.descending == descending)
+        averages && self.has_every_end(query)
+    }
+
+    /// Whether the least of a column, or what comes first by it, is not taken for the most or the last, and whether an end is asked for
+    /// at all.
+    fn has_every_end(&self, query: &Query) -> bool {
+        let asks = |words: &Regex| words.is_match(self.question);
+        let is_time = |subject: Subject| {
+            subject.column().is_none_or(|column| self.sheet.columns[column].kind == Kind::Date)
         };
-        let least = makes(Function::Least) || orders(false);
-        let most = makes(Function::Most) || orders(true);
-        averages && !(LEAST.is_match(self.question) && most) && !(MOST.is_match(self.question) && least)
+        let orders = query.selects().filter_map(|select| select.order.as_ref()).all(|order| {
+            let time = matches!(order.by, By::Subject(subject) if is_time(subject));
+            let (low, high) = if time { (&FIRST, &LAST) } else { (&LEAST, &MOST) };
+            !asks(if order.descending { low } else { high })
+        });
+        let ends = query.figures().all(|figure| {
+            let (Function::Least | Function::Most, Some(column)) = (figure.function, figure.column) else {
+                return true;
+            };
+            let most = figure.function == Function::Most;
+            if is_time(Subject::Column(column)) {
+                return asks(if most { &LAST } else { &FIRST });
+            }
+            let is_asked = asks(&LEAST) || asks(&MOST) || asks(&OF_MANY);
+            !asks(if most { &LEAST } else { &MOST })
+                && (is_asked || !self.labels(column).is_disjoint(&self.stems))
+        });
+        orders && ends
+    }
+
+    /// Whether two numbers are compared where the question asks for that, each with another one; of a share both count the same.
+    fn has_both(&self, query: &Query) -> bool {
+        let Some((between, second)) = &query.second else { return self.said.between.is_none() };
+        let counts_the_same = *between == Between::Difference || query.first.what == second.what;
+        self.said.between == Some(*between) && *second != query.first && counts_the_same
+    }
+
+    /// Whether what a column says yes or no to is required as the question says it.
+    fn has_every_flag(&self, query: &Query) -> bool {
+        query.conditions().all(|part| {
+            let yes = part.subject.column().and_then(|column| self.sheet.affirmed(column));
+            yes.is_none_or(|yes| part.not == self.said.denies || !part.test.values().contains(&yes))
+        })
+    }
+
+    /// Whether a figure is given of each where the question asks for that, unless a column holds it.
+    fn has_each(&self, query: &Query, used: &BTreeSet<usize>) -> bool {
+        let is_held = |&column: &usize| EACH.is_match(&spaced(self.sheet.columns[column].label));
+        match (&query.first.what, query.first.group) {
+            (What::Figure(_), Some(group)) => self.said.groups.contains(&group),
+            _ => self.said.groups.is_empty() && (!EACH.is_match(self.question) || used.iter().any(is_held)),
+        }
+    }
+
+    /// Whether rows are grouped by what the question names, or by the column of texts that is nearest to it.
+    fn groups(&self, query: &Query, embedder: &dyn Embedder) -> Result<bool, Error> {
+        let (What::Figure(_), Some(Group { column, part: Part::Whole })) =
+            (&query.first.what, query.first.group)
+        else {
+            return Ok(true);
+        };
+        let is_named = !self.labels(column).is_disjoint(&self.stems);
+        Ok(is_named || self.is_nearest(column, &self.said.each, Kind::Text, embedder)?)
+    }
+
+    /// Whether a column is near to a text, and no other of its kind nearer.
+    fn is_nearest(
+        &self,
+        column: usize,
+        text: &str,
+        kind: Kind,
+        embedder: &dyn Embedder,
+    ) -> Result<bool, Error> {
+        let near = nearest(text, self.sheet, |other| other.kind == kind, embedder)?;
+        Ok(near.is_some_and(|(near, nearest)| nearest == column && near >= NEAR))
     }
 
     fn has_every_figure(&self, query: &Query, used: &BTreeSet<usize>) -> bool {
@@ -188,12 +294,17 @@ impl<'a> Asked<'a> {
     /// each of the rows that a figure is made of, so that those stand for it.
     fn has_every_column(&self, query: &Query, used: &BTreeSet<usize>, covered: &BTreeSet<String>) -> bool {
         let stands_for = |column: usize| {
+            // `Which stop` asks for its name, and not for its number.
+            if query.first.step != 0 {
+                return self.sheet.columns[column].kind == Kind::Number;
+            }
             let figure = match (&query.first.what, query.first.order.as_ref().map(|order| &order.by)) {
-                (What::Figure(figure), _) | (_, Some(By::Figure(figure))) if query.less.is_none() => figure,
+                (What::Figure(figure), _) | (_, Some(By::Figure(figure))) if query.second.is_none() => figure,
                 _ => return false,
             };
-            if figure.function == Function::Sum {
-                return true;
+            let of_each = query.first.group.is_some() && matches!(query.first.what, What::Figure(_));
+            if figure.function == Function::Sum && !of_each {
+                return self.sheet.affirmed(column).is_none();
             }
             // Goals are counted row by row only by chance; years may be.
             let all: Vec<usize> = (0..self.sheet.rows.len()).collect();
@@ -232,14 +343,23 @@ impl<'a> Asked<'a> {
         })
     }
 
-    /// Whether a selection chooses: it is no list of all there is, nor of what it requires.
+    /// Whether a selection chooses: it is no list of all there is, unless nothing else is asked for, nor of what it requires.
     fn chooses(&self, select: &Select) -> bool {
         let What::Cells(subjects) = &select.what else { return true };
+        if let ([Subject::Column(column)], [], None) =
+            (subjects.as_slice(), select.conditions.as_slice(), &select.order)
+        {
+            let mut known = self.labels(*column);
+            known.extend(content_stems(self.about));
+            return self.sheet.columns[*column].kind == Kind::Text && self.stems.is_subset(&known);
+        }
         let is_one = |test: &Test| {
             !matches!(test, Test::Is(values) | Test::Like(values) if values.len() > 1) && *test != Test::Blank
         };
         let required = |part: &Condition| !part.not && is_one(&part.test) && subjects.contains(&part.subject);
-        let says_it_again = select.conditions.len() == 1 && select.conditions.iter().flatten().any(required);
+        let says_it_again = select.step == 0
+            && select.conditions.len() == 1
+            && select.conditions.iter().flatten().any(required);
         (!select.conditions.is_empty() || select.order.is_some()) && !says_it_again
     }
 
@@ -255,35 +375,46 @@ impl<'a> Asked<'a> {
         })
     }
 
-    /// Whether the rows that come first do so by what the question names, or by the column of numbers that is nearest to it.
-    fn orders(&self, select: &Select, embedder: &dyn Embedder) -> Result<bool, Error> {
+    /// Whether the rows that come first do so by what the question names, or by the column of numbers that is nearest to it: by
+    /// that alone where nothing else `tells` that the table answers the question.
+    fn orders(&self, select: &Select, tells: bool, embedder: &dyn Embedder) -> Result<bool, Error> {
+        let comes_at_an_end = FIRST.is_match(self.question) || LAST.is_match(self.question);
         let column = match select.order.as_ref().map(|order| &order.by) {
-            None | Some(By::Figure(_)) => return Ok(true),
-            Some(By::Subject(Subject::Row)) => return Ok(ENDS.is_match(self.question)),
+            None | Some(By::Figure(_)) => return Ok(tells),
+            Some(By::Subject(Subject::Row)) => return Ok(tells && comes_at_an_end),
             Some(By::Subject(Subject::Column(column))) => *column,
         };
+        if !comes_at_an_end && !OF_ALL.is_match(self.question) {
+            return Ok(false);
+        }
         // Who has the most of what stands in many rows is not told by one of them.
         if OF_MANY.is_match(self.question) && self.repeats(select) {
             return Ok(false);
         }
         let is_date = self.sheet.columns[column].kind == Kind::Date;
-        if !self.labels(column).is_disjoint(&self.stems) || is_date && ENDS.is_match(self.question) {
+        let is_named = !self.labels(column).is_disjoint(&self.stems) || is_date && comes_at_an_end;
+        let is_number = |column: &&Column| column.kind == Kind::Number && !column.label.is_empty();
+        let mut numbers = self.sheet.columns.iter().filter(is_number).map(|column| &column.name);
+        let is_only = numbers.next() == Some(&self.sheet.columns[column].name) && numbers.next().is_none();
+        if tells && (is_named || is_only) {
             return Ok(true);
         }
-        let is_number = |at: &usize| {
-            self.sheet.columns[*at].kind == Kind::Number && !self.sheet.columns[*at].label.is_empty()
-        };
-        let numbers: Vec<usize> = (0..self.sheet.columns.len()).filter(is_number).collect();
-        if numbers == [column] {
-            return Ok(true);
-        }
-        let labels: Vec<String> =
-            numbers.iter().map(|&column| spaced(self.sheet.columns[column].label)).collect();
-        let query = embedder.query(self.question)?;
-        let vectors = embedder.passages(&labels.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let near = numbers.iter().zip(&vectors).map(|(&column, vector)| (dot(vector, &query), column));
-        Ok(near
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .is_some_and(|(near, nearest)| nearest == column && near >= NEAR))
+        self.is_nearest(column, self.question, Kind::Number, embedder)
     }
+}
+
+/// The column whose label is nearest to a text, and how near it is, as a cosine.
+pub(super) fn nearest(
+    text: &str,
+    sheet: &Sheet,
+    is: impl Fn(&Column) -> bool,
+    embedder: &dyn Embedder,
+) -> Result<Option<(f32, usize)>, Error> {
+    let named = |&at: &usize| !sheet.columns[at].label.is_empty() && is(&sheet.columns[at]);
+    let columns: Vec<usize> = (0..sheet.columns.len()).filter(named).collect();
+    let labels: Vec<String> = columns.iter().map(|&column| spaced(sheet.columns[column].label)).collect();
+    let query = embedder.query(text)?;
+    let vectors = embedder.passages(&labels.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let near = columns.iter().zip(&vectors).map(|(&column, vector)| (dot(vector, &query), column));
+    Ok(near.max_by(|a, b| a.0.total_cmp(&b.0)))
 }

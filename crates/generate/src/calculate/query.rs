@@ -1,6 +1,7 @@
 //! Queries over a table, in the small part of SQL that a model is held to.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::sheet::{Kind, Sheet, Value, is_blank, number};
 use crate::facts::{Fact, Unit, facts};
@@ -10,13 +11,24 @@ use crate::text::tokens;
 pub(crate) const ROW: &str = "row";
 
 /// Cells that an answer lists at most.
-const LISTED: usize = 10;
+const LISTED: usize = 40;
 
-/// One selection, or the difference between the number that one gives and that of another.
+/// Groups of which an answer gives a figure each at most.
+const GROUPS: usize = 24;
+
+/// One selection, or what is between the number that one gives and that of another.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Query {
     pub first: Select,
-    pub less: Option<Select>,
+    pub second: Option<(Between, Select)>,
+}
+
+/// What two numbers are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Between {
+    Difference,
+    /// How much of the second the first is, which is made of some of its rows.
+    Share,
 }
 
 #[derive(Debug, PartialEq)]
@@ -24,9 +36,26 @@ pub(crate) struct Select {
     pub what: What,
     /// One of them is to hold; each of its parts.
     pub conditions: Vec<Vec<Condition>>,
-    pub group: Option<usize>,
+    /// Rows from the only one that meets the conditions to the one that is asked for; negative where that stands before it.
+    pub step: isize,
+    pub group: Option<Group>,
     pub order: Option<Order>,
     pub limit: Option<usize>,
+}
+
+/// What the rows of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub column: usize,
+    pub part: Part,
+}
+
+/// As much of a cell as counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Whole,
+    Month,
+    Year,
 }
 
 #[derive(Debug, PartialEq)]
@@ -114,7 +143,7 @@ impl Test {
     }
 }
 
-/// What a query gave.
+/// A part of what a query gave, which stands for itself.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Found {
     pub text: String,
@@ -124,7 +153,7 @@ pub(crate) struct Found {
 
 impl Query {
     pub fn selects(&self) -> impl Iterator<Item = &Select> {
-        std::iter::once(&self.first).chain(&self.less)
+        std::iter::once(&self.first).chain(self.second.iter().map(|(_, select)| select))
     }
 
     /// What cells are compared with.
@@ -136,10 +165,13 @@ impl Query {
         self.selects().flat_map(|select| select.conditions.iter().flatten())
     }
 
+    /// The numbers made of many rows that it gives, or that it chooses groups of rows by.
     pub fn figures(&self) -> impl Iterator<Item = &Figure> {
-        self.selects().filter_map(|select| match &select.what {
-            What::Figure(figure) => Some(figure),
-            What::Cells(_) => None,
+        self.selects().filter_map(|select| {
+            match (&select.what, select.order.as_ref().map(|order| &order.by)) {
+                (What::Figure(figure), _) | (What::Cells(_), Some(By::Figure(figure))) => Some(figure),
+                (What::Cells(_), _) => None,
+            }
         })
     }
 
@@ -148,17 +180,21 @@ impl Query {
         self.selects().flat_map(Select::columns).collect()
     }
 
-    /// What the table gives; `None` where no row does, where what is to be compared or added up is no number, and where it would
-    /// be a long list.
-    pub fn run(&self, sheet: &Sheet) -> Option<Found> {
-        let Some(less) = &self.less else { return self.first.run(sheet) };
-        let (first, mut rows, unit) = self.first.number(sheet)?;
-        let (second, others, other) = less.number(sheet)?;
-        if unit != other {
-            return None;
-        }
+    /// What the table gives, one part of each group where it is asked for that; `None` where no row does, where what is to be
+    /// compared or added up is no number, and where it would be a long list.
+    pub fn run(&self, sheet: &Sheet) -> Option<Vec<Found>> {
+        let Some((between, second)) = &self.second else { return self.first.run(sheet) };
+        let (number, mut rows, unit) = self.first.number(sheet)?;
+        let (other, others, other_unit) = second.number(sheet)?;
+        let text = match between {
+            Between::Difference if unit == other_unit => written((number - other).abs(), unit),
+            Between::Share if other > 0.0 && is_part(&rows, &others) => {
+                written(100.0 * number / other, Unit::Percent)
+            }
+            Between::Difference | Between::Share => return None,
+        };
         rows.extend(others);
-        Some(Found { text: written((first - second).abs(), unit), rows })
+        Some(vec![Found { text, rows }])
     }
 }
 
@@ -169,7 +205,7 @@ impl Select {
             What::Figure(figure) => figure.column.map(Subject::Column).into_iter().collect(),
         };
         named.extend(self.conditions.iter().flatten().map(|condition| condition.subject));
-        named.extend(self.group.map(Subject::Column));
+        named.extend(self.group.map(|group| Subject::Column(group.column)));
         named.extend(self.order.iter().filter_map(|order| match order.by {
             By::Subject(subject) => Some(subject),
             By::Figure(figure) => figure.column.map(Subject::Column),
@@ -216,11 +252,39 @@ impl Select {
         Some(all.filter(|&row| meets[row]).collect())
     }
 
-    fn run(&self, sheet: &Sheet) -> Option<Found> {
-        let mut rows = self.matching(sheet)?;
-        if let Some(column) = self.group {
-            return self.run_grouped(column, &rows, sheet);
+    fn run(&self, sheet: &Sheet) -> Option<Vec<Found>> {
+        let rows = self.matching(sheet)?;
+        match (self.group, &self.what) {
+            (Some(group), What::Figure(figure)) => of_each(group, *figure, &rows, sheet),
+            (Some(group), What::Cells(subjects)) if subjects.contains(&Subject::Column(group.column)) => {
+                Some(vec![self.first_groups(group, &rows, sheet)?])
+            }
+            (Some(_), What::Cells(_)) => None,
+            (None, _) if self.step != 0 => Some(vec![self.beside(&rows, sheet)?]),
+            (None, _) => Some(vec![self.of_rows(rows, sheet)?]),
         }
+    }
+
+    /// What stands in the row beside the only one of `rows`. A number alone does not tell which row that is: it is named by what
+    /// the other one is named by.
+    fn beside(&self, rows: &[usize], sheet: &Sheet) -> Option<Found> {
+        let ([row], What::Cells(subjects)) = (rows, &self.what) else { return None };
+        let other = row.checked_add_signed(self.step).filter(|&other| other < sheet.rows.len())?;
+        let is_number = |subject: &Subject| {
+            subject.column().is_none_or(|column| sheet.columns[column].kind == Kind::Number)
+        };
+        let named_by = self.conditions.first().and_then(|parts| parts.first()).map(|part| part.subject);
+        let named_by =
+            named_by.filter(|subject| !subjects.contains(subject) && subjects.iter().all(is_number));
+        let cells: Vec<&str> = named_by
+            .iter()
+            .chain(subjects)
+            .map(|&subject| cell(subject, other, sheet))
+            .collect::<Option<_>>()?;
+        Some(Found { text: cells.join(", "), rows: vec![*row, other] })
+    }
+
+    fn of_rows(&self, mut rows: Vec<usize>, sheet: &Sheet) -> Option<Found> {
         if let Some(Order { by, descending }) = &self.order {
             let By::Subject(subject) = by else { return None };
             rows = first_of(rows, *descending, self.limit, |&row| key(*subject, row, sheet))?;
@@ -228,7 +292,7 @@ impl Select {
             rows.truncate(limit);
         }
         if rows.is_empty() {
-            return None;
+            return self.of_none(sheet);
         }
         match &self.what {
             What::Figure(figure) => figure.of(&rows, sheet),
@@ -248,31 +312,77 @@ impl Select {
         }
     }
 
-    /// The most or least of groups of rows.
-    fn run_grouped(&self, column: usize, rows: &[usize], sheet: &Sheet) -> Option<Found> {
-        let order = self.order.as_ref()?;
-        let asks_for_group = match &self.what {
-            What::Cells(subjects) => subjects.contains(&Subject::Column(column)),
-            What::Figure(_) => false,
+    /// How many rows are beyond a number where none is. Where more is required, a small model may have required too much.
+    fn of_none(&self, sheet: &Sheet) -> Option<Found> {
+        let counts = matches!(self.what, What::Figure(Figure { function: Function::Count, .. }));
+        let is_beyond = |parts: &Vec<Condition>| {
+            matches!(parts.as_slice(), [Condition { test: Test::Beyond(..) | Test::Between(..), .. }])
         };
+        let [parts] = self.conditions.as_slice() else { return None };
+        let rows = (0..sheet.rows.len()).collect();
+        (counts && is_beyond(parts)).then(|| Found { text: written(0.0, Unit::Plain), rows })
+    }
+
+    /// The groups that have the most or least.
+    fn first_groups(&self, group: Group, rows: &[usize], sheet: &Sheet) -> Option<Found> {
+        let order = self.order.as_ref()?;
         let By::Figure(figure) = order.by else { return None };
-        if !asks_for_group {
-            return None;
-        }
-        let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
-        for &row in rows.iter().filter(|&&row| !is_blank(sheet.rows[row].cells[column])) {
-            let name = folded(sheet.rows[row].cells[column]);
-            match groups.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, rows)) => rows.push(row),
-                None => groups.push((name, vec![row])),
-            }
-        }
         let value = |(_, rows): &(String, Vec<usize>)| figure.value(rows, sheet).map(Value::Number);
-        let chosen = first_of(groups, order.descending, self.limit, value)?;
-        let names: Vec<&str> = chosen.iter().map(|(_, rows)| sheet.rows[rows[0]].cells[column]).collect();
-        let text = names.join(", ");
+        let chosen = first_of(grouped(group, rows, sheet), order.descending, self.limit, value)?;
+        let (names, rows): (Vec<String>, Vec<Vec<usize>>) = chosen.into_iter().unzip();
         (!names.is_empty() && names.len() <= LISTED)
-            .then(|| Found { text, rows: chosen.into_iter().flat_map(|(_, rows)| rows).collect() })
+            .then(|| Found { text: names.join(", "), rows: rows.into_iter().flatten().collect() })
+    }
+}
+
+/// Whether some of `all` rows, but not all of them, are these.
+fn is_part(rows: &[usize], all: &[usize]) -> bool {
+    let all: BTreeSet<usize> = all.iter().copied().collect();
+    rows.len() < all.len() && rows.iter().all(|row| all.contains(row))
+}
+
+/// The figure of each group of rows.
+fn of_each(group: Group, figure: Figure, rows: &[usize], sheet: &Sheet) -> Option<Vec<Found>> {
+    let groups = grouped(group, rows, sheet);
+    let each = |(name, rows): (String, Vec<usize>)| {
+        let Found { text, rows } = figure.of(&rows, sheet)?;
+        Some(Found { text: format!("{name}: {text}"), rows })
+    };
+    let is_list = (2..=GROUPS).contains(&groups.len());
+    is_list.then(|| groups.into_iter().map(each).collect::<Option<_>>())?
+}
+
+/// Groups of rows by what they have in common, each named as its first row does, in the order of the table; those of dates in
+/// the order of time. A row that does not say it is in none.
+fn grouped(group: Group, rows: &[usize], sheet: &Sheet) -> Vec<(String, Vec<usize>)> {
+    let mut groups: Vec<(String, String, Vec<usize>)> = Vec::new();
+    for &row in rows {
+        let Some((key, name)) = common(group, row, sheet) else { continue };
+        match groups.iter_mut().find(|(known, ..)| *known == key) {
+            Some((.., rows)) => rows.push(row),
+            None => groups.push((key, name, vec![row])),
+        }
+    }
+    if group.part != Part::Whole {
+        groups.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    }
+    groups.into_iter().map(|(_, name, rows)| (name, rows)).collect()
+}
+
+/// What a row has in common with others of its group, and how it is called.
+fn common(group: Group, row: usize, sheet: &Sheet) -> Option<(String, String)> {
+    let dated = |date: &dyn Fn([u16; 3]) -> Option<String>| match sheet.value(row, group.column)? {
+        Value::Date(parts) => date(parts).map(|key| (key.clone(), key)),
+        Value::Number(_) => None,
+    };
+    match group.part {
+        Part::Whole => {
+            cell(Subject::Column(group.column), row, sheet).map(|cell| (folded(cell), cell.to_owned()))
+        }
+        Part::Month => {
+            dated(&|[year, month, _]| (year > 0 && month > 0).then(|| format!("{year}-{month:02}")))
+        }
+        Part::Year => dated(&|[year, ..]| (year > 0).then(|| year.to_string())),
     }
 }
 
@@ -355,6 +465,9 @@ impl Condition {
 
 impl Figure {
     fn of(self, rows: &[usize], sheet: &Sheet) -> Option<Found> {
+        if let (Function::Least | Function::Most, Some(column)) = (self.function, self.column) {
+            return self.end(column, rows, sheet);
+        }
         let value = self.value(rows, sheet)?;
         let Some(column) = self.column else {
             return Some(Found { text: written(value, Unit::Plain), rows: rows.to_vec() });
@@ -369,13 +482,20 @@ impl Figure {
                 let added = rows.iter().copied().filter(|&row| sheet.value(row, column).is_some()).collect();
                 Some(Found { text: written(value, sheet.unit(rows, column)?), rows: added })
             }
-            Function::Least | Function::Most => {
-                let is_it = |row: &usize| sheet.value(*row, column) == Some(Value::Number(value));
-                let rows: Vec<usize> = rows.iter().copied().filter(is_it).collect();
-                let text = sheet.rows[*rows.first()?].cells[column].to_owned();
-                Some(Found { text, rows })
-            }
+            Function::Least | Function::Most => None,
         }
+    }
+
+    /// The cell with the least or most of a column, and the rows that have as much.
+    fn end(self, column: usize, rows: &[usize], sheet: &Sheet) -> Option<Found> {
+        let filled: Vec<usize> =
+            rows.iter().copied().filter(|&row| !is_blank(sheet.rows[row].cells[column])).collect();
+        let most = self.function == Function::Most;
+        let all_compare = filled.iter().all(|&row| sheet.value(row, column).is_some());
+        let ends = first_of(filled, most, Some(1), |&row| sheet.value(row, column));
+        let rows = ends.filter(|_| all_compare)?;
+        let text = sheet.rows[*rows.first()?].cells[column].to_owned();
+        Some(Found { text, rows })
     }
 
     fn value(self, rows: &[usize], sheet: &Sheet) -> Option<f64> {
@@ -536,7 +656,8 @@ pub(crate) mod tests {
         let passages = sheet(INVOICES);
         let sheet = of(&passages);
         let found = parse(query, &sheet).unwrap_or_else(|| panic!("{query} is none")).run(&sheet);
-        let expected = expected.map(|(text, rows)| Found { text: text.to_owned(), rows: rows.to_vec() });
+        let expected =
+            expected.map(|(text, rows)| vec![Found { text: text.to_owned(), rows: rows.to_vec() }]);
         assert_eq!(found, expected, "{query}");
     }
 
@@ -550,8 +671,14 @@ pub(crate) mod tests {
             ("SELECT AVG(net) FROM data WHERE customer LIKE 'harbour authority'", Some(("€800.25", &[0, 2]))),
             ("SELECT MAX(net) FROM data", Some(("1,200.50 €", &[0]))),
             ("SELECT MIN(net) FROM data WHERE paid < 2024", Some(("800 €", &[3]))),
+            ("SELECT MIN(net) FROM data WHERE net >= 800", Some(("800 €", &[1, 3]))),
+            ("SELECT MAX(paid) FROM data WHERE net < 1000", Some(("2024-06-03", &[2]))),
+            ("SELECT MAX(customer) FROM data", None),
             ("SELECT customer FROM data WHERE paid IS NULL", Some(("Wexcombe Water", &[1]))),
             ("SELECT COUNT(*) FROM data WHERE paid IS NOT NULL", Some(("3", &[0, 2, 3]))),
+            ("SELECT COUNT(*) FROM data WHERE net > 9000", Some(("0", &[0, 1, 2, 3]))),
+            ("SELECT COUNT(*) FROM data WHERE net > 9000 AND paid IS NOT NULL", None),
+            ("SELECT customer FROM data WHERE net > 9000", None),
             ("SELECT COUNT(*) FROM data WHERE paid LIKE 'May 2024'", Some(("1", &[0]))),
             (
                 "SELECT customer FROM data WHERE net NOT IN ('400')",
@@ -588,7 +715,7 @@ pub(crate) mod tests {
     fn what_is_of_two_currencies_is_not_added_up() {
         let passages = sheet("Customer | Net\nAlda | 900 €\nBerta | $800\nCedar | 100");
         let sheet = of(&passages);
-        let run = |query: &str| parse(query, &sheet).unwrap().run(&sheet).map(|found| found.text);
+        let run = |query: &str| parse(query, &sheet).unwrap().run(&sheet)?.pop().map(|found| found.text);
         assert_eq!(run("SELECT SUM(net) FROM data"), None);
         let one = |customer: &str| format!("(SELECT net FROM data WHERE customer LIKE '{customer}')");
         assert_eq!(run(&format!("SELECT {} - {}", one("Alda"), one("Berta"))), None);
@@ -603,6 +730,49 @@ pub(crate) mod tests {
         let sum = "(SELECT SUM(net) FROM data WHERE customer LIKE 'Harbour')";
         check(&format!("SELECT {} - {sum}", of("Alda")), Some(("€800.50", &[3, 0, 2])));
         check(&format!("SELECT {} - {}", of("Harbour"), of("Alda")), None);
+    }
+
+    #[test]
+    fn a_share_is_that_of_some_rows_among_more() {
+        let of = |conditions: &str| format!("(SELECT SUM(net) FROM data{conditions})");
+        let check = |part: &str, whole: &str, expected| {
+            check(&format!("SELECT {} / {}", of(part), of(whole)), expected);
+        };
+        let alda = " WHERE customer LIKE 'Alda'";
+        check(alda, "", Some(("25 %", &[3, 0, 1, 2, 3])));
+        check("", alda, None);
+        check(alda, " WHERE customer LIKE 'Alda Bridge'", None);
+        check(alda, " WHERE customer LIKE 'Wexcombe'", None);
+    }
+
+    #[test]
+    fn rows_are_grouped_by_what_they_have_in_common() {
+        let grouped = |query: &str| -> Option<Vec<String>> {
+            let passages = sheet(INVOICES);
+            let sheet = of(&passages);
+            let found = parse(query, &sheet).unwrap_or_else(|| panic!("{query} is none")).run(&sheet)?;
+            Some(found.into_iter().map(|found| format!("{} {:?}", found.text, found.rows)).collect())
+        };
+        for (query, expected) in [
+            (
+                "SELECT AVG(net) FROM data GROUP BY customer",
+                Some(vec![
+                    "Harbour Authority: €800.25 [0, 2]",
+                    "Wexcombe Water: €800 [1]",
+                    "Alda Bridge: €800 [3]",
+                ]),
+            ),
+            (
+                "SELECT COUNT(*) FROM data GROUP BY MONTH(paid)",
+                Some(vec!["2023-01: 1 [3]", "2024-05: 1 [0]", "2024-06: 1 [2]"]),
+            ),
+            ("SELECT SUM(net) FROM data WHERE net > 1000 GROUP BY customer", None),
+            ("SELECT SUM(customer) FROM data GROUP BY net", None),
+            ("SELECT net FROM data GROUP BY customer", None),
+        ] {
+            let expected = expected.map(|all| all.into_iter().map(str::to_owned).collect());
+            assert_eq!(grouped(query), expected, "{query}");
+        }
     }
 
     #[test]

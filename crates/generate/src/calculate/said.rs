@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::query::{folded, holds};
+use super::query::{Between, Group, Part, folded, holds};
 use super::sheet::{Kind, Sheet, is_blank, is_stretch, spaced};
 use crate::facts::{Fact, facts, is_date};
 use crate::tasks::pattern;
@@ -32,6 +32,45 @@ static APART: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// What asks how much of all something is.
+static SHARE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:percentage|percent|share|proportion|fraction|portion|porcentaje|proporción|pourcentage|part)\s+(?:of|de|des|du|d['’])|\bprozentsatz\b|\bwie\s?viel\s+prozent\b|\banteil\b|百分比",
+    )
+});
+static HELD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)%|percent|share|proportion|prozent|anteil|porcentaje|pourcentage"));
+/// What asks for a number of each.
+pub(crate) static EACH: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(?:per|each|every|respectively|pro|je|jede[rsmn]?|jeweils|cada|chaque|par)\b|每")
+});
+/// Of what it asks that.
+static OF_EACH: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:per|each|every|pro|je|jede[rsmn]?|cada|chaque|par)\s+(?P<each>\w+)|\b(?:by|nach)\s+(?P<by>\w+)\s*\??\s*$",
+    )
+});
+static MONTHLY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^(?:months?|monat(?:e|en)?|mes|mois)$"));
+static YEARLY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)^(?:years?|jahr(?:e|en)?|año|an|année)$"));
+/// What asks for the row before or behind another one, unless it is a date or a number that follows.
+static BESIDE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:(?P<before>before|previous|prior\s+to|preced\w+|vor|vorherige\w*|antes\s+de|avant)|(?P<after>after|next|following|follow(?:s|ed)?|behind|nach|nächste[nrs]?|después\s+de|siguiente|après|suivante?))\b",
+    )
+});
+
+/// What asks for all that come before or behind something, and not for the one beside it, unless it says so.
+static MANY: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^\W*(?:who|wer|quién(?:es)?|qui|(?:which|what|list|name)\s+(?:of\s+)?\w{2,}[^s\W]s)\b|\b(?:all|any|every)\b",
+    )
+});
+static ADJACENT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:next|previous|preceding|following|vorherige\w*|nächste[nrs]?|siguiente|suivante?)\b|\b(?:is|was|comes?|came|listed|right|directly|immediately|just|shortly|kommt|kam|direkt|unmittelbar)\s+(?:before|after|vor|nach)\b",
+    )
+});
+
 /// What a query over a table may require because the question says it.
 pub(crate) struct Said {
     /// Of each column of texts or dates, the longest runs of words that a cell holds.
@@ -42,8 +81,13 @@ pub(crate) struct Said {
     pub empty: Vec<bool>,
     /// Whether it denies something, as `unpaid` does of a column `paid`.
     pub denies: bool,
-    /// Whether it asks how far two numbers are apart.
-    pub apart: bool,
+    /// Whether it asks how far two numbers are apart, or how much of one another one is.
+    pub between: Option<Between>,
+    /// What it may ask for a figure of each of, and in what words; none where it does not.
+    pub groups: Vec<Group>,
+    pub each: String,
+    /// Rows from the one that it names to the one that it asks for; 0 where it asks for no neighbour.
+    pub step: isize,
 }
 
 impl Said {
@@ -59,13 +103,84 @@ impl Said {
             labels.iter().enumerate().map(|(column, labels)| speaks(labels) && has_empty(column)).collect();
         let is_denial = |token: &Token| is_negation(&question[token.range.clone()].to_lowercase());
         let denies = tokens(question).iter().any(is_denial);
+        let mut texts = texts(sheet, question);
+        for (column, texts) in texts.iter_mut().enumerate().filter(|(column, _)| speaks(&labels[*column])) {
+            if let Some(yes) = sheet.affirmed(column).filter(|yes| !texts.iter().any(|text| text == yes)) {
+                texts.push(yes.to_owned());
+            }
+        }
+        // A column may hold the share.
+        let holds_share = || sheet.columns.iter().any(|column| HELD.is_match(column.label));
+        let between = match () {
+            () if APART.is_match(question) => Some(Between::Difference),
+            () if SHARE.is_match(question) && !holds_share() => Some(Between::Share),
+            () => None,
+        };
+        let parts = OF_EACH.captures(question);
+        let each = |name: &str| parts.as_ref().and_then(|parts| parts.name(name)).map(|part| part.as_str());
+        let (each, by) = (each("each"), each("by"));
         Said {
-            texts: texts(sheet, question),
+            step: step(sheet, question, &texts),
+            groups: each.or(by).map(|what| groups(sheet, what, each.is_some(), &labels)).unwrap_or_default(),
+            each: each.unwrap_or_default().to_owned(),
+            texts,
             numbers: numbers(question, denies),
             empty,
             denies: denies || labels.iter().flatten().any(un),
-            apart: APART.is_match(question),
+            between,
         }
+    }
+}
+
+/// What a question may ask for a figure of each of: the columns that it calls so, or any of texts where it calls none so and
+/// nothing else can be meant.
+fn groups(sheet: &Sheet, each: &str, is_each: bool, labels: &[BTreeSet<String>]) -> Vec<Group> {
+    // `Price per unit` is a column.
+    if sheet.columns.iter().any(|column| EACH.is_match(&spaced(column.label))) {
+        return Vec::new();
+    }
+    let (stems, columns) = (content_stems(each), 0..sheet.columns.len());
+    let whole = |column| Group { column, part: Part::Whole };
+    let is_named = |&column: &usize| !labels[column].is_disjoint(&stems);
+    let named: Vec<Group> = columns.clone().filter(is_named).map(whole).collect();
+    let part = match each {
+        each if MONTHLY.is_match(each) => Some(Part::Month),
+        each if YEARLY.is_match(each) => Some(Part::Year),
+        _ => None,
+    };
+    let of_kind = |kind: Kind| columns.clone().filter(move |&column| sheet.columns[column].kind == kind);
+    match (named.is_empty(), part) {
+        (false, _) => named,
+        (true, Some(part)) => of_kind(Kind::Date).map(|column| Group { column, part }).collect(),
+        (true, None) if is_each => of_kind(Kind::Text).map(whole).collect(),
+        (true, None) => Vec::new(),
+    }
+}
+
+/// How far the row that is asked for stands from the one that is named by the `texts` of its cells.
+fn step(sheet: &Sheet, question: &str, texts: &[Vec<String>]) -> isize {
+    let names_row = texts.iter().any(|texts| !texts.is_empty());
+    let asks_for_many = MANY.is_match(question) && !ADJACENT.is_match(question);
+    if !names_row || asks_for_many || COUNTED.is_match(question) {
+        return 0;
+    }
+    let facts = facts(question);
+    let is_compared = |end: usize| {
+        let next = tokens(&question[end..]).into_iter().find(|token| token.content);
+        next.is_some_and(|next| facts.iter().any(|fact| fact.range.contains(&(end + next.range.start))))
+    };
+    let mut steps: Vec<isize> = Vec::new();
+    for parts in BESIDE.captures_iter(question) {
+        let Some(whole) = parts.get(0) else { continue };
+        if is_compared(whole.end()) {
+            return 0;
+        }
+        steps.push(if parts.name("before").is_some() { -1 } else { 1 });
+    }
+    steps.dedup();
+    match (steps.as_slice(), sheet.direction()) {
+        ([step], Some(direction)) => step * direction,
+        _ => 0,
     }
 }
 
@@ -79,7 +194,8 @@ fn texts(sheet: &Sheet, question: &str) -> Vec<Vec<String>> {
         for run in words.windows(length) {
             let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
             let range = first.range.start..last.range.end;
-            let text = &question[range.clone()];
+            let text = question[range.clone()].trim_end_matches(['\'', '’']);
+            let text = text.strip_suffix("'s").or_else(|| text.strip_suffix("’s")).unwrap_or(text);
             // Runs that begin or end with an article or the like say no more than without it.
             let tells = first.content && last.content && !is_negation(&text.to_lowercase()) && !counts(text);
             if tells && is_quotable(text) {
@@ -165,15 +281,15 @@ fn numbers(question: &str, denies: bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sheet::tests::sheet;
+    use super::super::sheet::tests::{of, sheet as table};
     use super::*;
 
     fn said_of(question: &str) -> Vec<(String, Vec<String>)> {
-        let table = "Customer | Result | Paid | Years\n\
+        let text = "Customer | Result | Paid | Years\n\
                      Harbour Authority | W 3-1 | 2024-05-08 | 1989-1992\n\
                      Wexcombe Water | L 2-0 | 2024-06-03 | 1990-1991";
-        let passages = sheet(table);
-        let sheet = super::super::sheet::tests::of(&passages);
+        let passages = table(text);
+        let sheet = of(&passages);
         let names = sheet.columns.iter().map(|column| column.name.clone());
         names.zip(texts(&sheet, question)).filter(|(_, said)| !said.is_empty()).collect()
     }
@@ -197,29 +313,77 @@ mod tests {
             "How many results of the harbor authorities were wins?",
             &[("customer", &["authorities"]), ("result", &["W"])],
         );
+        check("What is the harbour authority's result?", &[("customer", &["harbour authority"])]);
         check("Which authority is it?", &[("customer", &["authority"])]);
         check("How many authorities are customers?", &[]);
         check("How many of these authorities are there?", &[]);
-        let churches = sheet(
+        let churches = table(
             "Church | Year\nMost Blessed Sacrament Catholic Church | 1960\nSaint Anthony Catholic Church | 1903",
         );
-        let churches = super::super::sheet::tests::of(&churches);
+        let churches = of(&churches);
         let question = "How much later is the year of the king than most blessed sacrament catholic church?";
         assert_eq!(texts(&churches, question)[0], ["blessed sacrament catholic church"]);
     }
 
     #[test]
     fn what_is_denied_and_what_is_told_apart_is_known() {
-        let passages = sheet("Customer | Paid | Due\nAlda | yes | May\nBerta | | June");
-        let sheet = super::super::sheet::tests::of(&passages);
+        let passages = table("Customer | Paid | Due\nAlda | yes | May\nBerta | | June");
+        let sheet = of(&passages);
         let said = |question: &str| {
             let said = Said::of(&sheet, question);
-            (said.denies, said.apart)
+            (said.denies, said.between)
         };
-        assert_eq!(said("How many have paid?"), (false, false));
-        assert_eq!(said("How many have not paid?"), (true, false));
-        assert_eq!(said("How many are unpaid?"), (true, false));
-        assert_eq!(said("How much more has Alda paid than Berta?"), (false, true));
+        assert_eq!(said("How many have paid?"), (false, None));
+        assert_eq!(said("How many have not paid?"), (true, None));
+        assert_eq!(said("How many are unpaid?"), (true, None));
+        let difference = Some(Between::Difference);
+        assert_eq!(said("How much more has Alda paid than Berta?"), (false, difference));
+        assert_eq!(said("What percentage of customers has paid?"), (false, Some(Between::Share)));
+        let shares = table("Party | Share of votes\nAlda | 30 %\nBerta | 70 %");
+        assert_eq!(Said::of(&of(&shares), "What is the share of Berta?").between, None);
+    }
+
+    #[test]
+    fn what_a_figure_is_asked_of_is_known() {
+        let passages = table(
+            "Customer | Region | Paid | Net\nAlda | North | 2024-05-08 | 3\nBerta | West | 2024-06-03 | 4",
+        );
+        let sheet = of(&passages);
+        let whole = |column| Group { column, part: Part::Whole };
+        let month = Group { column: 2, part: Part::Month };
+        for (question, expected) in [
+            ("What is the net total per region?", vec![whole(1)]),
+            ("Net total by customer", vec![whole(0)]),
+            ("What was paid each month?", vec![month]),
+            ("How much did every buyer pay?", vec![whole(0), whole(1)]),
+            ("What was paid by Alda?", vec![]),
+            ("What is the net total?", vec![]),
+        ] {
+            assert_eq!(Said::of(&sheet, question).groups, expected, "{question}");
+        }
+        let prices = table("Unit | Price per unit\nbox | 3\nbag | 4");
+        assert_eq!(Said::of(&of(&prices), "What is the price per unit?").groups, []);
+    }
+
+    #[test]
+    fn the_row_beside_another_is_asked_for_by_one_that_is_named() {
+        let years = table("Year | Host\n1999 | Hay\n1998 | Orme\n1997 | Quenby");
+        let unordered = table("Host | Town\nHay | A\nOrme | B\nQuenby | C");
+        for (question, expected) in [
+            ("Who was the host before Orme?", 0),
+            ("Which host came before Orme?", 1),
+            ("Which host came after Orme?", -1),
+            ("What is the next host after Orme?", -1),
+            ("Which hosts came after Orme?", -1),
+            ("Which hosts had a flood after Orme?", 0),
+            ("What was the host before Orme?", 1),
+            ("Which host came before 1998?", 0),
+            ("How many hosts came before Orme?", 0),
+            ("Which host came after the war?", 0),
+        ] {
+            assert_eq!(Said::of(&of(&years), question).step, expected, "{question}");
+            assert_eq!(Said::of(&of(&unordered), question).step, 0, "{question}");
+        }
     }
 
     #[test]

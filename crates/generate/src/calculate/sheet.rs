@@ -1,5 +1,6 @@
 //! A table of a document, put together from the passages that it was cut into.
 
+use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
@@ -57,6 +58,11 @@ pub(crate) enum Value {
 
 /// The share of a column's cells that make it one of numbers or dates.
 const NEARLY_ALL: f32 = 0.8;
+/// What a column says of each row that it is so, and that it is not.
+const YES: [&str; 9] = ["yes", "y", "true", "ja", "j", "sí", "si", "oui", "x"];
+const NO: [&str; 6] = ["no", "n", "false", "nein", "non", "não"];
+/// Numbers that are years where all of a column are.
+const YEARS: Range<u32> = 1500..2101;
 /// Rows by which a column is judged.
 const JUDGED: usize = 200;
 
@@ -115,6 +121,41 @@ impl<'a> Sheet<'a> {
         let mut told = units.filter(|unit| *unit != Unit::Plain);
         let first = told.next().unwrap_or(Unit::Plain);
         told.all(|unit| unit == first).then_some(first)
+    }
+
+    /// The cell that says yes, in a column that says yes or no and nothing else.
+    pub fn affirmed(&self, column: usize) -> Option<&'a str> {
+        let cells: BTreeSet<&str> =
+            self.rows.iter().map(|row| row.cells[column]).filter(|cell| !is_blank(cell)).collect();
+        let says = |words: &[&str], cell: &str| words.contains(&cell.to_lowercase().as_str());
+        let is_flag = cells.iter().all(|cell| says(&YES, cell) || says(&NO, cell))
+            && cells.iter().any(|cell| says(&NO, cell));
+        cells.into_iter().find(|cell| is_flag && says(&YES, cell))
+    }
+
+    /// The direction in which the rows follow each other, 1 or -1: that of time where the table has dates, that of a column of
+    /// numbers otherwise; `None` where they stand in no order.
+    pub fn direction(&self) -> Option<isize> {
+        let is = |kind: Kind| (0..self.columns.len()).filter(move |&at| self.columns[at].kind == kind);
+        let rises = |column: usize| -> Option<isize> {
+            let values: Vec<Value> =
+                (0..self.rows.len()).map(|row| self.value(row, column)).collect::<Option<_>>()?;
+            match () {
+                () if values.is_sorted_by(|a, b| a < b) => Some(1),
+                () if values.is_sorted_by(|a, b| a > b) => Some(-1),
+                () => None,
+            }
+        };
+        if is(Kind::Date).next().is_some() {
+            return is(Kind::Date).find_map(rises);
+        }
+        // A list of the best begins with the most of something.
+        let years = |column: &usize| {
+            (0..self.rows.len()).all(|row| {
+                matches!(self.value(row, *column), Some(Value::Number(year)) if YEARS.contains(&(year as u32)))
+            })
+        };
+        is(Kind::Number).filter(years).find_map(rises).or_else(|| is(Kind::Number).find_map(rises).map(|_| 1))
     }
 
     /// The passage that holds a row.
@@ -444,6 +485,30 @@ pub(crate) mod tests {
         let numbers = ["2.35 m", "$5 m", "12 km", "-3", "(4)", "1:38", "2 of 3"]
             .map(|cell| number(cell).map(|read| read.0));
         assert_eq!(numbers, [Some(2.35), Some(5e6), Some(12.0), Some(-3.0), None, None, None]);
+    }
+
+    #[test]
+    fn the_order_of_rows_is_that_of_time_or_of_their_numbers() {
+        for (table, expected) in [
+            ("Place | Name\n1 | Berta\n2 | Alda", Some(1)),
+            ("Points | Name\n9 | Berta\n7 | Alda", Some(1)),
+            ("Year | Name\n1999 | Berta\n1997 | Alda", Some(-1)),
+            ("Day | Place | Name\n2 May 2024 | 1 | Berta\n1 May 2024 | 2 | Alda", Some(-1)),
+            ("Day | Place | Name\n2 May 2024 | 1 | Berta\n2 May 2024 | 2 | Alda", None),
+            ("Points | Name\n7 | Berta\n9 | Alda\n8 | Carl", None),
+            ("Town | Name\nHay | Berta\nOrme | Alda", None),
+        ] {
+            let passages = sheet(table);
+            assert_eq!(of(&passages).direction(), expected, "{table}");
+        }
+    }
+
+    #[test]
+    fn a_column_that_says_yes_or_no_is_known() {
+        let passages = sheet("A | B | C | D\nYes | yes | no | x\nno |  | no | y\n- | yes | no | z");
+        let sheet = of(&passages);
+        let affirmed: Vec<Option<&str>> = (0..4).map(|column| sheet.affirmed(column)).collect();
+        assert_eq!(affirmed, [Some("Yes"), None, None, None]);
     }
 
     #[test]

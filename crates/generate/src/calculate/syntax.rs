@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::query::{
-    By, Condition, Figure, Function, Order, Query, ROW, Select, Subject, Test, What, is_like,
+    Between, By, Condition, Figure, Function, Group, Order, Part, Query, ROW, Select, Subject, Test, What,
+    is_like,
 };
 use super::said::Said;
 use super::sheet::{Kind, Sheet};
@@ -14,7 +15,7 @@ use super::sheet::{Kind, Sheet};
 /// The regular expression of the queries that ask for nothing but what is in the table and the question: of each column only what the
 /// question says of its cells can be required.
 pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
-    let Said { texts, numbers, empty, denies, apart } = said;
+    let Said { texts, numbers, empty, denies, between, groups, step, .. } = said;
     let any = |parts: &[String]| format!("({})", parts.join("|"));
     let names = |kinds: &[Kind]| -> Vec<String> {
         sheet
@@ -34,8 +35,11 @@ pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
         if empty[at] {
             conditions.push(format!("{name} IS{} NULL", if *denies { "" } else { " NOT" }));
         }
+        let flag = sheet.affirmed(at).filter(|yes| texts.iter().any(|text| text == yes));
         let texts: Vec<String> = texts.iter().map(|text| format!("'{}'", regex::escape(text))).collect();
-        if !texts.is_empty() {
+        if let Some(yes) = flag {
+            conditions.push(format!("{name}{} LIKE '{yes}'", if *denies { " NOT" } else { "" }));
+        } else if !texts.is_empty() {
             let texts = any(&texts);
             conditions.push(format!("{name}( NOT)? LIKE {texts}"));
             conditions.push(format!("{name}( NOT)? IN \\({texts}(, {texts}){{0,5}}\\)"));
@@ -53,23 +57,52 @@ pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
     }
     let all = any(&names(&[Kind::Number, Kind::Date, Kind::Text]));
     let mut figures = vec![format!("COUNT\\((\\*|(DISTINCT )?{all})\\)")];
-    let mut ordered = vec![ROW.to_owned()];
-    ordered.extend(names(&[Kind::Number, Kind::Date]));
+    let compared = names(&[Kind::Number, Kind::Date]);
+    let ordered: Vec<String> = std::iter::once(ROW.to_owned()).chain(compared.iter().cloned()).collect();
     let added = names(&[Kind::Number]);
     if !added.is_empty() {
-        figures.push(format!("(SUM|AVG|MIN|MAX)\\({}\\)", any(&added)));
+        figures.push(format!("(SUM|AVG)\\({}\\)", any(&added)));
+    }
+    if !compared.is_empty() {
+        figures.push(format!("(MIN|MAX)\\({}\\)", any(&compared)));
     }
     let (figure, ordered) = (any(&figures), any(&ordered));
     let required = match conditions.is_empty() {
         true => String::new(),
         false => format!("( WHERE {condition}( (AND|OR) {condition}){{0,3}})?", condition = any(&conditions)),
     };
-    if *apart {
-        let number = match added.is_empty() {
-            true => format!("\\(SELECT {figure} FROM data{required}\\)"),
-            false => format!("\\(SELECT ({figure}|{added}) FROM data{required}\\)", added = any(&added)),
-        };
-        return format!("SELECT {number} - {number}");
+    match between {
+        Some(Between::Difference) => {
+            let number = match added.is_empty() {
+                true => format!("\\(SELECT {figure} FROM data{required}\\)"),
+                false => format!("\\(SELECT ({figure}|{added}) FROM data{required}\\)", added = any(&added)),
+            };
+            return format!("SELECT {number} - {number}");
+        }
+        Some(Between::Share) => {
+            let number = format!("\\(SELECT {figure} FROM data{required}\\)");
+            return format!("SELECT {number} / {number}");
+        }
+        None => {}
+    }
+    if *step != 0 {
+        let named: Vec<String> = sheet
+            .columns
+            .iter()
+            .zip(texts)
+            .flat_map(|(column, texts)| texts.iter().map(|text| (&column.name, regex::escape(text))))
+            .map(|(name, text)| format!("{name} LIKE '{text}'"))
+            .collect();
+        let (named, sign) = (any(&named), if *step < 0 { '-' } else { '+' });
+        return format!(
+            "SELECT {all}(, {all})? FROM data \
+             WHERE {ROW} = \\(SELECT {ROW} FROM data WHERE {named}( AND {named})?\\) \\{sign} 1"
+        );
+    }
+    if !groups.is_empty() {
+        let groups: Vec<String> =
+            groups.iter().map(|group| regex::escape(&group_name(*group, sheet))).collect();
+        return format!("SELECT {figure} FROM data{required} GROUP BY {}", any(&groups));
     }
     format!(
         "SELECT ({figure}|{all}(, {all})?) FROM data{required}\
@@ -77,10 +110,19 @@ pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
     )
 }
 
+fn group_name(Group { column, part }: Group, sheet: &Sheet) -> String {
+    let name = &sheet.columns[column].name;
+    match part {
+        Part::Whole => name.clone(),
+        Part::Month => format!("MONTH({name})"),
+        Part::Year => format!("YEAR({name})"),
+    }
+}
+
 /// Reads a query; `None` of what [`grammar`] does not allow.
 pub(crate) fn parse(text: &str, sheet: &Sheet) -> Option<Query> {
     static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"'[^']*'|<=|>=|!=|[=<>(),*]|-?[\w.]+|-").unwrap_or_else(|error| panic!("{error}"))
+        Regex::new(r"'[^']*'|<=|>=|!=|[=<>(),*+/]|-?[\w.]+|-").unwrap_or_else(|error| panic!("{error}"))
     });
     let tokens: Vec<&str> = TOKEN.find_iter(text).map(|token| token.as_str()).collect();
     let mut reader = Reader { tokens: &tokens, sheet };
@@ -96,12 +138,15 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn query(&mut self) -> Option<Query> {
         let ["SELECT", "(", ..] = self.tokens else {
-            return Some(Query { first: self.select()?, less: None });
+            return Some(Query { first: self.select()?, second: None });
         };
         self.expect("SELECT")?;
         let first = self.within()?;
-        self.expect("-")?;
-        Some(Query { first, less: Some(self.within()?) })
+        let between = match self.takes("/") {
+            true => Between::Share,
+            false => self.expect("-").map(|()| Between::Difference)?,
+        };
+        Some(Query { first, second: Some((between, self.within()?)) })
     }
 
     fn within(&mut self) -> Option<Select> {
@@ -119,6 +164,13 @@ impl<'a> Reader<'a> {
         };
         self.expect("FROM")?;
         self.expect("data")?;
+        if let ["WHERE", ROW, "=", "(", ..] = self.tokens {
+            self.tokens = &self.tokens[3..];
+            let Select { conditions, .. } = self.within()?;
+            let step = if self.takes("-") { -1 } else { self.expect("+").map(|()| 1)? };
+            self.expect("1")?;
+            return Some(Select { what, conditions, step, group: None, order: None, limit: None });
+        }
         let mut conditions = Vec::new();
         if self.takes("WHERE") {
             conditions.push(vec![self.condition()?]);
@@ -137,16 +189,29 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let group = if self.takes("GROUP") { self.expect("BY").and_then(|()| self.column()) } else { None };
+        let group = if self.takes("GROUP") { self.expect("BY").and_then(|()| self.group()) } else { None };
         let order = if self.takes("ORDER") { self.expect("BY").and_then(|()| self.order()) } else { None };
         let limit = if self.takes("LIMIT") { Some(self.next()?.parse().ok()?) } else { None };
         Some(Select {
             what,
             conditions: conditions.into_iter().map(without_repeated).collect(),
+            step: 0,
             group,
             order,
             limit,
         })
+    }
+
+    fn group(&mut self) -> Option<Group> {
+        let part = match self.tokens {
+            ["MONTH", "(", ..] => Part::Month,
+            ["YEAR", "(", ..] => Part::Year,
+            _ => return Some(Group { column: self.column()?, part: Part::Whole }),
+        };
+        self.tokens = &self.tokens[2..];
+        let column = self.column()?;
+        self.expect(")")?;
+        Some(Group { column, part })
     }
 
     fn order(&mut self) -> Option<Order> {
@@ -307,10 +372,19 @@ mod tests {
     fn only_what_the_question_says_can_be_required() {
         let passages = sheet(INVOICES);
         let sheet = of(&passages);
-        let check = |apart: bool, denies: bool, yes: &[&str], no: &[&str]| {
+        let check = |between: Option<Between>, denies: bool, yes: &[&str], no: &[&str]| {
             let texts = vec![vec!["Alda (new)".to_owned()], vec![], vec![], vec![]];
             let empty = vec![false, false, true, false];
-            let said = Said { texts, numbers: vec!["800".to_owned()], empty, denies, apart };
+            let said = Said {
+                texts,
+                numbers: vec!["800".to_owned()],
+                empty,
+                denies,
+                between,
+                groups: vec![],
+                each: String::new(),
+                step: 0,
+            };
             let allowed = Regex::new(&format!("^({})$", grammar(&sheet, &said))).unwrap();
             for query in yes {
                 assert!(allowed.is_match(query) && parse(query, &sheet).is_some(), "{query}");
@@ -322,7 +396,7 @@ mod tests {
         let difference =
             "SELECT (SELECT SUM(net) FROM data) - (SELECT net FROM data WHERE customer IN ('Alda (new)'))";
         check(
-            false,
+            None,
             true,
             &[
                 "SELECT COUNT(*) FROM data",
@@ -340,9 +414,11 @@ mod tests {
                 difference,
             ],
         );
-        check(true, false, &[difference], &["SELECT COUNT(*) FROM data"]);
+        check(Some(Between::Difference), false, &[difference], &["SELECT COUNT(*) FROM data"]);
+        let share = "SELECT (SELECT SUM(net) FROM data WHERE net > 800) / (SELECT SUM(net) FROM data)";
+        check(Some(Between::Share), false, &[share], &[difference]);
         check(
-            false,
+            None,
             false,
             &["SELECT COUNT(*) FROM data WHERE paid IS NOT NULL"],
             &["SELECT COUNT(*) FROM data WHERE paid IS NULL"],
