@@ -49,6 +49,13 @@ static OF_ALL: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// What may deny what a column of a table holds.
+static LACKS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:un\w{3,}|open|pending|outstanding|(?:over)?due|owes?|owed|owing|arrears|offen\w*|ausstehend\w*|schulde[tn]|pendientes?|debe|adeuda|impayée?s?|doit)\b",
+    )
+});
+
 /// The answer that a table among the nearest passages gives by being computed with; `None` where there is none, or where the
 /// model's query does not fit the question.
 pub(crate) fn calculated(
@@ -69,7 +76,9 @@ pub(crate) fn calculated(
         let whole = documents.get(&passage.document).filter(|passages| passages.len() <= READ)?;
         let sheet = Sheet::holding(whole, passage.chunk).filter(|sheet| sheet.columns.len() <= COLUMNS)?;
         let said = Said::of(&sheet, request.asked);
-        Some((sheet, header_text(passage), said))
+        let is_best = request.passages.first().is_some_and(|best| best.chunk == passage.chunk);
+        let is_asked = is_best || !said.lacking.is_empty() || OF_ALL.is_match(request.asked);
+        is_asked.then(|| (sheet, header_text(passage), said))
     });
     let mut best: Option<(Worth, Sheet, String, Said)> = None;
     for (sheet, about, said) in sheets {
@@ -102,15 +111,15 @@ pub(crate) fn calculated(
     Ok(Some(answer))
 }
 
-/// The passages that hold rows: the best of all, and those near to it where the question asks about all rows.
+/// The passages that hold rows: the best of all, and those near to it where the question may ask about all rows.
 fn near_tables<'a>(request: &AnswerRequest<'a>) -> Vec<&'a Passage> {
     let holds_rows = |passage: &&Passage| passage.text.lines().filter(|line| is_row(line)).count() >= 2;
-    let looked = if OF_ALL.is_match(request.asked) { NEAREST } else { 1 };
+    let looked = if OF_ALL.is_match(request.asked) || LACKS.is_match(request.asked) { NEAREST } else { 1 };
     request.passages.iter().take(looked).filter(holds_rows).collect()
 }
 
-/// By what one table is preferred to another: words of the question that stand in the names of it or of its document, or are said
-/// of its cells; where there are none, how near one of its columns is; rows, of which a summary has the fewest.
+/// By what one table is preferred to another: words of the question that stand in the names of it or of its document, are said of
+/// its cells, or deny what they hold; where there are none, how near one of its columns is; rows, of which a summary has the fewest.
 type Worth = (usize, f32, usize);
 
 fn worth(
@@ -123,7 +132,7 @@ fn worth(
     let mut known = content_stems(about);
     known.extend(sheet.columns.iter().flat_map(|column| content_stems(&spaced(column.label))));
     known.extend(said.texts.iter().flatten().flat_map(|text| content_stems(text)));
-    let words = content_stems(question).intersection(&known).count();
+    let words = content_stems(question).intersection(&known).count() + said.lacking.len();
     let near = match words {
         0 => fit::nearest(question, sheet, |_| true, embedder)?.map_or(0.0, |(near, _)| near),
         _ => 0.0,
@@ -230,9 +239,16 @@ fn how(query: &Query, (cited, used): (usize, usize), sheet: &Sheet) -> String {
         0 => String::new(),
         count => format!(" Left out: {count} of its lines, {what}."),
     };
+    let ungrouped = query.ungrouped(sheet).filter(|(_, silent)| *silent > 0).map(|(column, silent)| {
+        format!(
+            " In none of these: {silent} of the rows, which do not say their `{}`.",
+            sheet.columns[column].label
+        )
+    });
     format!(
-        "Computed from all {} rows of the table, not written by the model: {made}.{cited}{}{}{}",
+        "Computed from all {} rows of the table, not written by the model: {made}.{cited}{}{}{}{}",
         sheet.rows.len(),
+        ungrouped.unwrap_or_default(),
         left_out(sheet.sums, "which sum up others"),
         left_out(sheet.lone, "which have a single cell"),
         left_out(sheet.left_out, "which read like an instruction")
@@ -275,7 +291,10 @@ fn in_words(select: &Select, sheet: &Sheet) -> String {
                 if *or_equal { format!("is {value} or {than}") } else { format!("is {than} than {value}") }
             }
             Test::Between(from, to) => format!("is from {from} to {to}"),
-            Test::Blank => format!("is{not} empty"),
+            Test::Blank => {
+                let pending = part.subject.column().and_then(|column| sheet.columns[column].pending);
+                format!("is{not} empty{}", pending.map_or(String::new(), |word| format!(" or `{word}`")))
+            }
         };
         format!("{} {test}", subject(part.subject))
     };
@@ -373,6 +392,7 @@ mod tests {
             ("How many customers are in arrears with Birch?", "None"),
             ("How many invoices did Birch get?", all),
             ("How many invoices above 500 are there?", all),
+            ("How many shops cost more than 500?", "SELECT COUNT(*) FROM data WHERE net > 500"),
             ("How many invoices are not paid?", "SELECT COUNT(*) FROM data WHERE paid IS NOT NULL"),
             (
                 "Which customer comes after Alda Bridge?",
@@ -404,6 +424,11 @@ mod tests {
                 "SELECT net FROM data WHERE customer LIKE 'Harbour Authority' ORDER BY net DESC LIMIT 1",
             ),
             ("Which customer paid the most?", "SELECT customer FROM data ORDER BY net ASC LIMIT 1"),
+            ("How much net is unpaid in total?", "SELECT SUM(net) FROM data"),
+            (
+                "What net does Wexcombe Water owe?",
+                "SELECT SUM(net) FROM data WHERE customer LIKE 'Wexcombe Water'",
+            ),
             (
                 "What percentage of the net is from Alda Bridge?",
                 "SELECT (SELECT SUM(net) FROM data) / (SELECT SUM(net) FROM data WHERE customer LIKE 'Alda Bridge')",
@@ -424,6 +449,12 @@ mod tests {
             ),
             ("How many different customers are there?", "SELECT COUNT(DISTINCT customer) FROM data", "3"),
             ("How many customers are there?", all, "3"),
+            ("How much net is unpaid in total?", "SELECT SUM(net) FROM data WHERE paid IS NULL", "£800"),
+            (
+                "What net does Wexcombe Water owe?",
+                "SELECT SUM(net) FROM data WHERE customer LIKE 'Wexcombe Water' AND paid IS NULL",
+                "£800",
+            ),
             ("How many invoices are unpaid?", "SELECT COUNT(*) FROM data WHERE paid IS NULL", "1"),
             (
                 "Which customers are there?",
@@ -480,6 +511,21 @@ mod tests {
         let years = "SELECT COUNT(*) FROM data GROUP BY YEAR(paid)";
         let answer = ask("How many invoices were paid per year?", years, &passages).unwrap();
         assert_eq!(answer.text, "2023: 1\n2024: 2");
+        assert!(
+            answer.notes[0].ends_with(" In none of these: 1 of the rows, which do not say their `Paid`.")
+        );
+    }
+
+    #[test]
+    fn the_column_that_the_question_names_is_added_up() {
+        let invoices =
+            "Customer | Net | VAT | Total\nAlda | 100 | 20 | 120\nBerta | 200 | 40 | 240\nAlda | 5 | 1 | 6";
+        let passages = [passage(1, "invoices.csv", 0, invoices)];
+        let asked = |question: &str, query: &str| ask(question, query, &passages).map(|answer| answer.text);
+        let each = "SELECT SUM(net) FROM data GROUP BY customer";
+        assert_eq!(asked("What is the total per customer?", each).as_deref(), Some("Alda: 126\nBerta: 240"));
+        let net = asked("What is the net total per customer?", each);
+        assert_eq!(net.as_deref(), Some("Alda: 105\nBerta: 200"));
     }
 
     #[test]
@@ -521,6 +567,10 @@ mod tests {
         let query = "SELECT SUM(net) FROM data";
         assert!(ask("What is the total net?", query, &passages).is_some());
         assert!(ask("What is the net?", query, &passages).is_none());
+        let unpaid = "SELECT customer FROM data WHERE paid IS NULL";
+        assert!(ask("Which customer is unpaid?", unpaid, &passages).is_some());
+        assert!(ask("Which customer is overdue?", unpaid, &passages).is_some());
+        assert!(ask("Which customer is unfair?", unpaid, &passages).is_none());
     }
 
     #[test]

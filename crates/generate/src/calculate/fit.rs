@@ -54,7 +54,7 @@ static OF_MANY: LazyLock<Regex> = LazyLock::new(|| {
 /// What is added up where it stands in many rows.
 static SPENDS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:costs?|spen[dt]s?|paid|pays?|bought|buys?|sold|sells?|ordered|claim(?:s|ed)?|bill(?:s|ed)|work(?:s|ed)?|used?|uses|earned|owes?|kostet\w*|bezahlt\w*|gearbeitet|gastó|cuesta|coûte|dépensé)\s+(?:us\s+)?(?:(?:the\s+)?(?:most|least)|am\s+(?:meisten|wenigsten)|más|menos|le\s+(?:plus|moins))\b|\bam\s+(?:meisten|wenigsten)\s+(?:kostet|ausgegeben|bezahlt|gearbeitet)\w*",
+        r"(?i)\b(?:costs?|spen[dt]s?|paid|pays?|bought|buys?|sold|sells?|ordered|claim(?:s|ed)?|bill(?:s|ed)|work(?:s|ed)?|used?|uses|earned|kostet\w*|bezahlt\w*|gearbeitet|gastó|cuesta|coûte|dépensé)\s+(?:us\s+)?(?:(?:the\s+)?(?:most|least)|am\s+(?:meisten|wenigsten)|más|menos|le\s+(?:plus|moins))\b|\bam\s+(?:meisten|wenigsten)\s+(?:kostet|ausgegeben|bezahlt|gearbeitet)\w*",
     )
 });
 /// What comes first or last, by the place in the table or a date.
@@ -102,7 +102,22 @@ impl<'a> Asked<'a> {
             query.first.group = Some(group);
             query.first.order.iter_mut().for_each(|order| order.by = By::Figure(figure));
         }
+        for figure in query.figures_mut() {
+            figure.column = figure.column.map(|column| self.added(figure.function, column));
+        }
         query
+    }
+
+    /// The column that is added up: of those with numbers the only one that the question names, where it does not name this one.
+    fn added(&self, function: Function, column: usize) -> usize {
+        let is_named = |&at: &usize| {
+            self.sheet.columns[at].kind == Kind::Number && !self.labels(at).is_disjoint(&self.stems)
+        };
+        let named: Vec<usize> = (0..self.sheet.columns.len()).filter(is_named).collect();
+        match (function, named.as_slice()) {
+            (Function::Sum | Function::Average, [named]) => *named,
+            _ => column,
+        }
     }
 
     /// The column of texts whose different cells a question counts that asks `how many employees`, where a query counts rows and
@@ -147,19 +162,23 @@ impl<'a> Asked<'a> {
         let denied = query.conditions().filter(|part| part.test == Test::Blank || part.not);
         let denied: Vec<usize> = denied.flat_map(|part| part.subject.column()).collect();
         covered.extend(denied.iter().flat_map(|&column| self.labels(column)).map(|stem| format!("un{stem}")));
+        let pending = denied.iter().filter_map(|&column| self.sheet.columns[column].pending);
+        covered.extend(pending.flat_map(content_stems));
         let lists = |select: &Select| {
             let holds_any = |part: &Condition| part.test == Test::Blank && part.not;
             matches!(select.what, What::Cells(_)) && select.conditions.iter().flatten().any(holds_any)
         };
         let empties = !query.selects().any(lists)
             && query.conditions().all(|part| part.test != Test::Blank || part.not != self.said.denies);
-        let tells = !covered.is_disjoint(&self.stems);
+        let tells = self.tells(query, &used);
         covered.extend(content_stems(self.about));
         covered.extend(content_stems(GENERIC));
         let compares =
             query.conditions().any(|part| matches!(part.test, Test::Beyond(..) | Test::Between(..)));
         let fits = self.has_both(query)
             && empties
+            && !self.said.denies_twice
+            && self.said.lacking.iter().all(|column| denied.contains(column))
             && (compares || query.first.step != 0 || !ORDERED.is_match(self.question))
             && self.has_every_flag(query)
             && !BEST.is_match(self.question)
@@ -169,7 +188,7 @@ impl<'a> Asked<'a> {
             && self.has_every_name(&covered)
             && self.has_every_column(query, &used, &covered)
             && self.has_every_cell(&covered);
-        if !fits || !self.groups(query, embedder)? {
+        if !fits || !self.groups(query, embedder)? || !self.compares(query, embedder)? {
             return Ok(false);
         }
         for select in query.selects() {
@@ -256,6 +275,33 @@ impl<'a> Asked<'a> {
         };
         let is_named = !self.labels(column).is_disjoint(&self.stems);
         Ok(is_named || self.is_nearest(column, &self.said.each, Kind::Text, embedder)?)
+    }
+
+    /// Whether a query uses a column that the question names, or a cell. A bare number may be one of anything.
+    fn tells(&self, query: &Query, used: &BTreeSet<usize>) -> bool {
+        let is_bare = |column: usize| {
+            self.sheet.columns[column].kind == Kind::Number && !self.sheet.tells_years(column)
+        };
+        let of_cells = query.conditions().filter(|part| !part.subject.column().is_some_and(is_bare));
+        let mut told: BTreeSet<String> =
+            of_cells.flat_map(|part| part.test.values()).flat_map(content_stems).collect();
+        told.extend(used.iter().flat_map(|&column| self.labels(column)));
+        let lacking = self.said.lacking.iter().any(|column| used.contains(column));
+        lacking || !told.is_disjoint(&self.stems)
+    }
+
+    /// Whether numbers are compared that the question names, or that are nearest to it: not any that are less than a thousand.
+    fn compares(&self, query: &Query, embedder: &dyn Embedder) -> Result<bool, Error> {
+        for part in query.conditions() {
+            let Some(column) = part.subject.column() else { continue };
+            let is_number = self.sheet.columns[column].kind == Kind::Number;
+            let compared = is_number && matches!(part.test, Test::Beyond(..) | Test::Between(..));
+            let is_named = !self.labels(column).is_disjoint(&self.stems) || self.sheet.tells_years(column);
+            if compared && !is_named && !self.is_nearest(column, self.question, Kind::Number, embedder)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a column is near to a text, and no other of its kind nearer.

@@ -1,7 +1,7 @@
 //! Queries over a table, in the small part of SQL that a model is held to.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::sheet::{Kind, Sheet, Value, is_blank, number};
 use crate::facts::{Fact, Unit, facts};
@@ -173,6 +173,25 @@ impl Query {
                 (What::Cells(_), _) => None,
             }
         })
+    }
+
+    pub fn figures_mut(&mut self) -> impl Iterator<Item = &mut Figure> {
+        let selects =
+            std::iter::once(&mut self.first).chain(self.second.iter_mut().map(|(_, select)| select));
+        selects.filter_map(|select| {
+            match (&mut select.what, select.order.as_mut().map(|order| &mut order.by)) {
+                (What::Figure(figure), _) | (What::Cells(_), Some(By::Figure(figure))) => Some(figure),
+                (What::Cells(_), _) => None,
+            }
+        })
+    }
+
+    /// The column by which rows are grouped, and how many that it is about do not say it, and are in no group.
+    pub fn ungrouped(&self, sheet: &Sheet) -> Option<(usize, usize)> {
+        let group = self.first.group?;
+        let rows = self.first.matching(sheet)?;
+        let silent = rows.into_iter().filter(|&row| common(group, row, sheet).is_none()).count();
+        Some((group.column, silent))
     }
 
     /// The columns that it names.
@@ -355,18 +374,20 @@ fn of_each(group: Group, figure: Figure, rows: &[usize], sheet: &Sheet) -> Optio
 /// Groups of rows by what they have in common, each named as its first row does, in the order of the table; those of dates in
 /// the order of time. A row that does not say it is in none.
 fn grouped(group: Group, rows: &[usize], sheet: &Sheet) -> Vec<(String, Vec<usize>)> {
-    let mut groups: Vec<(String, String, Vec<usize>)> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
     for &row in rows {
         let Some((key, name)) = common(group, row, sheet) else { continue };
-        match groups.iter_mut().find(|(known, ..)| *known == key) {
-            Some((.., rows)) => rows.push(row),
-            None => groups.push((key, name, vec![row])),
+        let place = *places.entry(key).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push((name, Vec::new()));
         }
+        groups[place].1.push(row);
     }
     if group.part != Part::Whole {
-        groups.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        groups.sort_by(|(a, _), (b, _)| a.cmp(b));
     }
-    groups.into_iter().map(|(_, name, rows)| (name, rows)).collect()
+    groups
 }
 
 /// What a row has in common with others of its group, and how it is called.

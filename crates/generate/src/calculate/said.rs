@@ -71,6 +71,20 @@ static ADJACENT: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// What speaks of the order in which rows are written.
+static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(?:listed|list|rows?|lines?|liste|aufgeführt|zeile|lista|fila|ligne)\b")
+});
+
+/// What asks for what is not paid, and stems of what a column of payments is called.
+static OWES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:owes?|owed|owing|outstanding|overdue|arrears|schulde[tn]|ausstehend\w*|debe|adeuda|pendientes?|doit)\b",
+    )
+});
+const PAID: [&str; 9] =
+    ["paid", "pay", "payment", "settl", "bezahlt", "zahlung", "pagado", "pago", "paiement"];
+
 /// What a query over a table may require because the question says it.
 pub(crate) struct Said {
     /// Of each column of texts or dates, the longest runs of words that a cell holds.
@@ -81,6 +95,10 @@ pub(crate) struct Said {
     pub empty: Vec<bool>,
     /// Whether it denies something, as `unpaid` does of a column `paid`.
     pub denies: bool,
+    /// The columns that it denies so by a word of its own, which no query may leave out.
+    pub lacking: Vec<usize>,
+    /// Whether it denies in both ways, so that it is not plain what: `not open`, `open and not from Alda`.
+    pub denies_twice: bool,
     /// Whether it asks how far two numbers are apart, or how much of one another one is.
     pub between: Option<Between>,
     /// What it may ask for a figure of each of, and in what words; none where it does not.
@@ -93,18 +111,24 @@ pub(crate) struct Said {
 impl Said {
     pub fn of(sheet: &Sheet, question: &str) -> Said {
         let stems = content_stems(question);
-        let un = |label: &String| stems.contains(&format!("un{label}"));
         let labels: Vec<BTreeSet<String>> =
             sheet.columns.iter().map(|column| content_stems(&spaced(column.label))).collect();
-        let speaks =
-            |labels: &BTreeSet<String>| labels.iter().any(|label| stems.contains(label) || un(label));
         let has_empty = |column: usize| sheet.rows.iter().any(|row| is_blank(row.cells[column]));
-        let empty =
-            labels.iter().enumerate().map(|(column, labels)| speaks(labels) && has_empty(column)).collect();
+        let owes = OWES.is_match(question);
+        let lacks = |column: usize| {
+            let labels = &labels[column];
+            let un = labels.iter().any(|label| stems.contains(&format!("un{label}")));
+            let waits = sheet.columns[column].pending.map(content_stems);
+            un || waits.is_some_and(|words| !words.is_empty() && words.is_subset(&stems))
+                || owes && has_empty(column) && labels.iter().any(|label| PAID.contains(&label.as_str()))
+        };
+        let lacking: Vec<usize> = (0..sheet.columns.len()).filter(|&column| lacks(column)).collect();
+        let speaks = |column: usize| !labels[column].is_disjoint(&stems) || lacking.contains(&column);
+        let empty = (0..sheet.columns.len()).map(|column| speaks(column) && has_empty(column)).collect();
         let is_denial = |token: &Token| is_negation(&question[token.range.clone()].to_lowercase());
         let denies = tokens(question).iter().any(is_denial);
         let mut texts = texts(sheet, question);
-        for (column, texts) in texts.iter_mut().enumerate().filter(|(column, _)| speaks(&labels[*column])) {
+        for (column, texts) in texts.iter_mut().enumerate().filter(|(column, _)| speaks(*column)) {
             if let Some(yes) = sheet.affirmed(column).filter(|yes| !texts.iter().any(|text| text == yes)) {
                 texts.push(yes.to_owned());
             }
@@ -126,7 +150,9 @@ impl Said {
             texts,
             numbers: numbers(question, denies),
             empty,
-            denies: denies || labels.iter().flatten().any(un),
+            denies: denies || !lacking.is_empty(),
+            denies_twice: denies && !lacking.is_empty(),
+            lacking,
             between,
         }
     }
@@ -178,7 +204,8 @@ fn step(sheet: &Sheet, question: &str, texts: &[Vec<String>]) -> isize {
         steps.push(if parts.name("before").is_some() { -1 } else { 1 });
     }
     steps.dedup();
-    match (steps.as_slice(), sheet.direction()) {
+    let direction = if WRITTEN.is_match(question) { Some(1) } else { sheet.direction() };
+    match (steps.as_slice(), direction) {
         ([step], Some(direction)) => step * direction,
         _ => 0,
     }
@@ -384,6 +411,34 @@ mod tests {
             assert_eq!(Said::of(&of(&years), question).step, expected, "{question}");
             assert_eq!(Said::of(&of(&unordered), question).step, 0, "{question}");
         }
+        assert_eq!(Said::of(&of(&unordered), "Which host is listed after Orme?").step, 1);
+        assert_eq!(Said::of(&of(&years), "Which host is listed after Orme?").step, 1);
+    }
+
+    #[test]
+    fn what_a_column_lacks_is_named_in_other_words() {
+        let invoices = table(
+            "No | Paid on | Net\nR1 | 2024-05-08 | 3\nR2 | open | 4\nR3 | 2024-05-09 | 4\nR4 | 2024-05-11 | 4\nR5 | 2024-05-10 | 4",
+        );
+        let paid = table("No | Paid on | Net\nR1 | 2024-05-08 | 3\nR2 | 2024-05-09 | 4");
+        for (question, lacking, denies) in [
+            ("Which invoices are unpaid?", vec![1], true),
+            ("Which invoices are open?", vec![1], true),
+            ("What does Alda owe?", vec![1], true),
+            ("Which invoices are not paid?", vec![], true),
+            ("Which invoices are paid?", vec![], false),
+        ] {
+            let said = Said::of(&of(&invoices), question);
+            assert_eq!(
+                (said.lacking, said.denies, said.denies_twice),
+                (lacking, denies, false),
+                "{question}"
+            );
+            assert!(said.empty[1] || question.contains("owe"), "{question}");
+        }
+        assert!(Said::of(&of(&invoices), "Which invoices are not open?").denies_twice);
+        assert_eq!(Said::of(&of(&paid), "Which invoices are unpaid?").lacking, [1]);
+        assert!(Said::of(&of(&paid), "What does Alda owe?").lacking.is_empty());
     }
 
     #[test]

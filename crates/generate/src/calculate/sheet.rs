@@ -28,6 +28,8 @@ pub(crate) struct Column<'a> {
     /// The label as a query names it, unlike that of any other column.
     pub name: String,
     pub kind: Kind,
+    /// What some of its cells hold that are not a date yet, as `open`; they count as empty.
+    pub pending: Option<&'a str>,
     /// What stands before the fraction of its numbers, where one of them tells: `3.125` may be three thousand.
     decimal: Option<char>,
 }
@@ -86,17 +88,23 @@ impl<'a> Sheet<'a> {
         for (at, label) in header.iter().enumerate() {
             let cells =
                 || rows.iter().take(JUDGED).map(move |row| row.cells[at]).filter(|cell| !is_blank(cell));
-            let share = |is: fn(&str) -> bool| {
-                cells().filter(|cell| is(cell)).count() as f32 / cells().count().max(1) as f32
-            };
+            let count = |is: fn(&str) -> bool| cells().filter(|cell| is(cell)).count();
+            let nearly = |some: usize, all: usize| some as f32 >= NEARLY_ALL * all.max(1) as f32;
             let kind = match () {
-                () if share(|cell| number(cell).is_some()) >= NEARLY_ALL => Kind::Number,
-                () if share(|cell| date(cell).is_some()) >= NEARLY_ALL => Kind::Date,
+                () if nearly(count(|cell| number(cell).is_some()), count(|_| true)) => Kind::Number,
+                () if nearly(count(|cell| date(cell).is_some()), count(|cell| !is_pending(cell))) => {
+                    Kind::Date
+                }
                 () => Kind::Text,
             };
             let decimal = ['.', ','].into_iter().find(|&mark| cells().any(|cell| is_decimal(cell, mark)));
             let name = identifier(label, &columns);
-            columns.push(Column { label, name, kind, decimal });
+            let mut pending = None;
+            let waits = |cell: &&mut &str| kind == Kind::Date && is_pending(cell);
+            for cell in rows.iter_mut().map(|row| &mut row.cells[at]).filter(waits) {
+                pending = Some(std::mem::take(cell));
+            }
+            columns.push(Column { label, name, kind, pending, decimal });
         }
         Sheet { columns, rows, left_out, lone, sums, passages }
     }
@@ -150,12 +158,16 @@ impl<'a> Sheet<'a> {
             return is(Kind::Date).find_map(rises);
         }
         // A list of the best begins with the most of something.
-        let years = |column: &usize| {
-            (0..self.rows.len()).all(|row| {
-                matches!(self.value(row, *column), Some(Value::Number(year)) if YEARS.contains(&(year as u32)))
-            })
-        };
+        let years = |column: &usize| self.tells_years(*column);
         is(Kind::Number).filter(years).find_map(rises).or_else(|| is(Kind::Number).find_map(rises).map(|_| 1))
+    }
+
+    /// Whether all numbers of a column are years.
+    pub fn tells_years(&self, column: usize) -> bool {
+        let mut filled = (0..self.rows.len()).filter(|&row| !is_blank(self.rows[row].cells[column]));
+        filled.all(|row| {
+            matches!(self.value(row, column), Some(Value::Number(year)) if YEARS.contains(&(year as u32)))
+        })
     }
 
     /// The passage that holds a row.
@@ -334,6 +346,29 @@ pub(crate) fn is_blank(cell: &str) -> bool {
     matches!(cell, "" | "-" | "–" | "—" | "n/a" | "N/A" | "?")
 }
 
+/// Whether a cell says that what belongs there is not known yet.
+fn is_pending(cell: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "open",
+        "pending",
+        "outstanding",
+        "unpaid",
+        "due",
+        "overdue",
+        "not yet",
+        "tbd",
+        "tba",
+        "tbc",
+        "offen",
+        "ausstehend",
+        "unbezahlt",
+        "pendiente",
+        "en attente",
+        "impayé",
+    ];
+    WORDS.contains(&cell.to_lowercase().as_str())
+}
+
 /// A label as words: `price_gbp` is two.
 pub(crate) fn spaced(label: &str) -> String {
     label.replace('_', " ")
@@ -501,6 +536,15 @@ pub(crate) mod tests {
             let passages = sheet(table);
             assert_eq!(of(&passages).direction(), expected, "{table}");
         }
+    }
+
+    #[test]
+    fn what_is_pending_among_dates_counts_as_empty() {
+        let passages = sheet("No | Paid | State\n1 | 2024-05-08 | open\n2 | open | paid\n3 | Open | paid");
+        let sheet = of(&passages);
+        assert_eq!((sheet.columns[1].kind, sheet.columns[1].pending), (Kind::Date, Some("Open")));
+        assert_eq!(rows(&sheet), [["1", "2024-05-08", "open"], ["2", "", "paid"], ["3", "", "paid"]]);
+        assert_eq!(sheet.columns[2].pending, None);
     }
 
     #[test]

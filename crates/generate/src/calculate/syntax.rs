@@ -380,6 +380,8 @@ mod tests {
                 numbers: vec!["800".to_owned()],
                 empty,
                 denies,
+                denies_twice: false,
+                lacking: vec![],
                 between,
                 groups: vec![],
                 each: String::new(),
