@@ -22,7 +22,7 @@ use self::fit::Asked;
 use self::query::{
     Between, By, Condition, Figure, Found, Function, Part, Query, ROW, Select, Subject, Test, What,
 };
-use self::said::Said;
+use self::said::{Said, may_lack};
 use self::sheet::{Column, Kind, Sheet, spaced};
 use crate::answer::{AnswerRequest, Event, Stats};
 use crate::evidence::{header_text, is_row};
@@ -46,13 +46,6 @@ const READ: usize = 4_000;
 static OF_ALL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:how\s+(?:many|much)|number\s+of|total|sum|average|mean|most|least|fewest|maximum|minimum|\w{2,}est|wie\s+viele?|wieviele?|anzahl|summe|gesamt\w*|insgesamt|durchschnitt\w*|meisten?|wenigsten?|höchste[nrs]?|niedrigste[nrs]?|cuánt[oa]s?|número\s+de|suma|promedio|máxim[oa]|mínim[oa]|mayor|menor|combien|nombre\s+de|somme|moyenne|maximum)\b|多少|几|总|平均|最|合计",
-    )
-});
-
-/// What may deny what a column of a table holds.
-static LACKS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?i)\b(?:un\w{3,}|open|pending|outstanding|(?:over)?due|owes?|owed|owing|arrears|offen\w*|ausstehend\w*|schulde[tn]|pendientes?|debe|adeuda|impayée?s?|doit)\b",
     )
 });
 
@@ -114,7 +107,7 @@ pub(crate) fn calculated(
 /// The passages that hold rows: the best of all, and those near to it where the question may ask about all rows.
 fn near_tables<'a>(request: &AnswerRequest<'a>) -> Vec<&'a Passage> {
     let holds_rows = |passage: &&Passage| passage.text.lines().filter(|line| is_row(line)).count() >= 2;
-    let looked = if OF_ALL.is_match(request.asked) || LACKS.is_match(request.asked) { NEAREST } else { 1 };
+    let looked = if OF_ALL.is_match(request.asked) || may_lack(request.asked) { NEAREST } else { 1 };
     request.passages.iter().take(looked).filter(holds_rows).collect()
 }
 

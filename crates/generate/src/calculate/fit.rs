@@ -252,7 +252,7 @@ impl<'a> Asked<'a> {
     /// Whether what a column says yes or no to is required as the question says it.
     fn has_every_flag(&self, query: &Query) -> bool {
         query.conditions().all(|part| {
-            let yes = part.subject.column().and_then(|column| self.sheet.affirmed(column));
+            let yes = part.subject.column().and_then(|column| self.sheet.columns[column].yes);
             yes.is_none_or(|yes| part.not == self.said.denies || !part.test.values().contains(&yes))
         })
     }
@@ -350,7 +350,7 @@ impl<'a> Asked<'a> {
             };
             let of_each = query.first.group.is_some() && matches!(query.first.what, What::Figure(_));
             if figure.function == Function::Sum && !of_each {
-                return self.sheet.affirmed(column).is_none();
+                return self.sheet.columns[column].yes.is_none();
             }
             // Goals are counted row by row only by chance; years may be.
             let all: Vec<usize> = (0..self.sheet.rows.len()).collect();

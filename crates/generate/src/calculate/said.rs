@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::query::{Between, Group, Part, folded, holds};
-use super::sheet::{Kind, Sheet, is_blank, is_stretch, spaced};
+use super::sheet::{Kind, PENDING, Sheet, is_blank, is_stretch, spaced};
 use crate::facts::{Fact, facts, is_date};
 use crate::tasks::pattern;
 use crate::text::{Token, is_negation, tokens};
@@ -76,12 +76,24 @@ static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\b(?:listed|list|rows?|lines?|liste|aufgeführt|zeile|lista|fila|ligne)\b")
 });
 
-/// What asks for what is not paid, and stems of what a column of payments is called.
+/// What asks for what is not paid.
 static OWES: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:owes?|owed|owing|outstanding|overdue|arrears|schulde[tn]|ausstehend\w*|debe|adeuda|pendientes?|doit)\b",
     )
 });
+/// What may deny what a column holds: `unpaid`, but not `under` or `United`.
+static LACKS: LazyLock<Regex> = LazyLock::new(|| {
+    let un = r"un(?:[a-hj-z]\w*|in\w+)(?:id|ed|nt|ld|lt|ht)";
+    pattern(&format!(r"(?i)\b(?:{un}|(?:{})\w*)\b", PENDING.join("|")))
+});
+
+/// Whether a question may deny what some column of a table holds, to be told before any table is read.
+pub(crate) fn may_lack(question: &str) -> bool {
+    LACKS.is_match(question) || OWES.is_match(question)
+}
+
+/// Stems of what a column of payments is called.
 const PAID: [&str; 9] =
     ["paid", "pay", "payment", "settl", "bezahlt", "zahlung", "pagado", "pago", "paiement"];
 
@@ -129,7 +141,7 @@ impl Said {
         let denies = tokens(question).iter().any(is_denial);
         let mut texts = texts(sheet, question);
         for (column, texts) in texts.iter_mut().enumerate().filter(|(column, _)| speaks(*column)) {
-            if let Some(yes) = sheet.affirmed(column).filter(|yes| !texts.iter().any(|text| text == yes)) {
+            if let Some(yes) = sheet.columns[column].yes.filter(|yes| !texts.iter().any(|text| text == yes)) {
                 texts.push(yes.to_owned());
             }
         }
@@ -204,11 +216,10 @@ fn step(sheet: &Sheet, question: &str, texts: &[Vec<String>]) -> isize {
         steps.push(if parts.name("before").is_some() { -1 } else { 1 });
     }
     steps.dedup();
+    // Only then the order of all rows is looked for, which takes time.
+    let [step] = steps.as_slice() else { return 0 };
     let direction = if WRITTEN.is_match(question) { Some(1) } else { sheet.direction() };
-    match (steps.as_slice(), direction) {
-        ([step], Some(direction)) => step * direction,
-        _ => 0,
-    }
+    step * direction.unwrap_or(0)
 }
 
 fn texts(sheet: &Sheet, question: &str) -> Vec<Vec<String>> {
@@ -437,6 +448,13 @@ mod tests {
             assert!(said.empty[1] || question.contains("owe"), "{question}");
         }
         assert!(Said::of(&of(&invoices), "Which invoices are not open?").denies_twice);
+        for question in ["Which are unpaid?", "Was ist noch offen?", "Who owes us?", "Which are uninsured?"] {
+            assert!(may_lack(question), "{question}");
+        }
+        for question in ["What is due under the lease?", "Which is the United one until May?", "Which unit?"]
+        {
+            assert_eq!(may_lack(question), question.contains("due"), "{question}");
+        }
         assert_eq!(Said::of(&of(&paid), "Which invoices are unpaid?").lacking, [1]);
         assert!(Said::of(&of(&paid), "What does Alda owe?").lacking.is_empty());
     }

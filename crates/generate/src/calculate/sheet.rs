@@ -1,6 +1,5 @@
 //! A table of a document, put together from the passages that it was cut into.
 
-use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
@@ -30,6 +29,8 @@ pub(crate) struct Column<'a> {
     pub kind: Kind,
     /// What some of its cells hold that are not a date yet, as `open`; they count as empty.
     pub pending: Option<&'a str>,
+    /// The cell that says yes, where they say yes or no and nothing else.
+    pub yes: Option<&'a str>,
     /// What stands before the fraction of its numbers, where one of them tells: `3.125` may be three thousand.
     decimal: Option<char>,
 }
@@ -63,6 +64,25 @@ const NEARLY_ALL: f32 = 0.8;
 /// What a column says of each row that it is so, and that it is not.
 const YES: [&str; 9] = ["yes", "y", "true", "ja", "j", "sí", "si", "oui", "x"];
 const NO: [&str; 6] = ["no", "n", "false", "nein", "non", "não"];
+/// What stands for a date that is not known yet.
+pub(crate) const PENDING: [&str; 16] = [
+    "open",
+    "pending",
+    "outstanding",
+    "unpaid",
+    "due",
+    "overdue",
+    "not yet",
+    "tbd",
+    "tba",
+    "tbc",
+    "offen",
+    "ausstehend",
+    "unbezahlt",
+    "pendiente",
+    "en attente",
+    "impayé",
+];
 /// Numbers that are years where all of a column are.
 const YEARS: Range<u32> = 1500..2101;
 /// Rows by which a column is judged.
@@ -104,7 +124,8 @@ impl<'a> Sheet<'a> {
             for cell in rows.iter_mut().map(|row| &mut row.cells[at]).filter(waits) {
                 pending = Some(std::mem::take(cell));
             }
-            columns.push(Column { label, name, kind, pending, decimal });
+            let yes = affirmed(rows.iter().map(|row| row.cells[at]).filter(|cell| !is_blank(cell)));
+            columns.push(Column { label, name, kind, pending, yes, decimal });
         }
         Sheet { columns, rows, left_out, lone, sums, passages }
     }
@@ -129,16 +150,6 @@ impl<'a> Sheet<'a> {
         let mut told = units.filter(|unit| *unit != Unit::Plain);
         let first = told.next().unwrap_or(Unit::Plain);
         told.all(|unit| unit == first).then_some(first)
-    }
-
-    /// The cell that says yes, in a column that says yes or no and nothing else.
-    pub fn affirmed(&self, column: usize) -> Option<&'a str> {
-        let cells: BTreeSet<&str> =
-            self.rows.iter().map(|row| row.cells[column]).filter(|cell| !is_blank(cell)).collect();
-        let says = |words: &[&str], cell: &str| words.contains(&cell.to_lowercase().as_str());
-        let is_flag = cells.iter().all(|cell| says(&YES, cell) || says(&NO, cell))
-            && cells.iter().any(|cell| says(&NO, cell));
-        cells.into_iter().find(|cell| is_flag && says(&YES, cell))
     }
 
     /// The direction in which the rows follow each other, 1 or -1: that of time where the table has dates, that of a column of
@@ -346,27 +357,24 @@ pub(crate) fn is_blank(cell: &str) -> bool {
     matches!(cell, "" | "-" | "–" | "—" | "n/a" | "N/A" | "?")
 }
 
+/// What says yes among cells that say yes or no; `None` where one says something else, or none says no.
+fn affirmed<'a>(mut cells: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let says = |words: &[&str], cell: &str| words.contains(&cell.to_lowercase().as_str());
+    let (mut yes, mut denies) = (None, false);
+    let is_flag = cells.all(|cell| {
+        let affirms = says(&YES, cell);
+        if affirms {
+            yes = yes.or(Some(cell));
+        }
+        denies |= says(&NO, cell);
+        affirms || says(&NO, cell)
+    });
+    yes.filter(|_| is_flag && denies)
+}
+
 /// Whether a cell says that what belongs there is not known yet.
 fn is_pending(cell: &str) -> bool {
-    const WORDS: [&str; 16] = [
-        "open",
-        "pending",
-        "outstanding",
-        "unpaid",
-        "due",
-        "overdue",
-        "not yet",
-        "tbd",
-        "tba",
-        "tbc",
-        "offen",
-        "ausstehend",
-        "unbezahlt",
-        "pendiente",
-        "en attente",
-        "impayé",
-    ];
-    WORDS.contains(&cell.to_lowercase().as_str())
+    PENDING.contains(&cell.to_lowercase().as_str())
 }
 
 /// A label as words: `price_gbp` is two.
@@ -551,7 +559,7 @@ pub(crate) mod tests {
     fn a_column_that_says_yes_or_no_is_known() {
         let passages = sheet("A | B | C | D\nYes | yes | no | x\nno |  | no | y\n- | yes | no | z");
         let sheet = of(&passages);
-        let affirmed: Vec<Option<&str>> = (0..4).map(|column| sheet.affirmed(column)).collect();
+        let affirmed: Vec<Option<&str>> = sheet.columns.iter().map(|column| column.yes).collect();
         assert_eq!(affirmed, [Some("Yes"), None, None, None]);
     }
 

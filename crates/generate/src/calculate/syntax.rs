@@ -35,7 +35,7 @@ pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
         if empty[at] {
             conditions.push(format!("{name} IS{} NULL", if *denies { "" } else { " NOT" }));
         }
-        let flag = sheet.affirmed(at).filter(|yes| texts.iter().any(|text| text == yes));
+        let flag = column.yes.filter(|yes| texts.iter().any(|text| text == yes));
         let texts: Vec<String> = texts.iter().map(|text| format!("'{}'", regex::escape(text))).collect();
         if let Some(yes) = flag {
             conditions.push(format!("{name}{} LIKE '{yes}'", if *denies { " NOT" } else { "" }));
