@@ -28,7 +28,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use carrel_corpus::{
-    ChunkId, Coverage, Document, DocumentId, Embedder, FolderId, Generator, Outcome, Passage,
+    ChunkId, Coverage, Document, DocumentId, Embedder, FolderId, Generator, Outcome, Passage, SeamError,
 };
 use carrel_generate::{AnswerRequest, Event, Stats};
 use carrel_index::{FileRecord, FileStamp, Filter, Index, IndexConfig, Query, Ranking, parse_query};
@@ -59,6 +59,11 @@ const RETRIEVED_PER_DOCUMENT: usize = 10;
 const RERANKED: usize = 50;
 /// Passages fetched from documents that the person pinned, ahead of all others.
 const RETRIEVED_PINNED: usize = 8;
+/// Passages of spreadsheets that are looked at for a table to compute with, of one document, and the ends of their names. A
+/// workbook has several tables.
+const RETRIEVED_SHEETS: usize = 8;
+const RETRIEVED_PER_SHEET: usize = 4;
+const SHEETS: [&str; 7] = ["csv", "tsv", "xlsx", "xlsm", "xlsb", "xls", "ods"];
 /// Place among the passages of the one document that a question names where that document's beginning stands at the latest.
 const OPENING: usize = 2;
 /// What was read becomes searchable at least this often while reading goes on.
@@ -331,6 +336,10 @@ impl Library {
             passages: &passages,
             coverage,
             read: &|document| self.passages_of(document, None),
+            sheets: &|| {
+                let sheets = self.sheets(&asked_of, &filter, &request.pinned);
+                sheets.map_err(|error| SeamError::caused_by("could not look for spreadsheets", error))
+            },
             config: &self.config.answers,
         };
         let mut first_token = None;
@@ -404,19 +413,7 @@ impl Library {
         filter: &Filter,
         pinned: &[DocumentId],
     ) -> Result<Vec<Passage>, Error> {
-        let query = Query {
-            text: question.to_owned(),
-            vector: Some(self.embedder.query(question)?),
-            filter: filter.clone(),
-            limit: RETRIEVED,
-            ranking: self.ranking(question),
-            per_document: Some(match filter.documents.is_empty() {
-                true => RETRIEVED_PER_DOCUMENT,
-                false => RETRIEVED,
-            }),
-            collapse_duplicates: true,
-            strict_phrases: false,
-        };
+        let query = self.query(question, filter)?;
         let mut passages = Vec::new();
         if !pinned.is_empty() {
             let filter = Filter { documents: pinned.to_vec(), ..filter.clone() };
@@ -436,6 +433,36 @@ impl Library {
             passages.insert(OPENING.min(passages.len()), opening);
         }
         Ok(passages)
+    }
+
+    /// The passages of spreadsheets that bear on `question`, best first; of the pinned ones where any are.
+    fn sheets(&self, question: &str, filter: &Filter, pinned: &[DocumentId]) -> Result<Vec<Passage>, Error> {
+        let mut filter = Filter { types: SHEETS.map(str::to_owned).to_vec(), ..filter.clone() };
+        if !pinned.is_empty() {
+            filter.documents = pinned.to_vec();
+        }
+        let query = Query {
+            limit: RETRIEVED_SHEETS,
+            per_document: Some(RETRIEVED_PER_SHEET),
+            ..self.query(question, &filter)?
+        };
+        Ok(self.index.search(&query)?)
+    }
+
+    fn query(&self, question: &str, filter: &Filter) -> Result<Query, Error> {
+        Ok(Query {
+            text: question.to_owned(),
+            vector: Some(self.embedder.query(question)?),
+            filter: filter.clone(),
+            limit: RETRIEVED,
+            ranking: self.ranking(question),
+            per_document: Some(match filter.documents.is_empty() {
+                true => RETRIEVED_PER_DOCUMENT,
+                false => RETRIEVED,
+            }),
+            collapse_duplicates: true,
+            strict_phrases: false,
+        })
     }
 }
 

@@ -53,6 +53,7 @@ fn answered(question: &str, passages: &[Passage]) -> Result<Value, Box<dyn std::
         passages,
         coverage: Coverage::default(),
         read: &|_| Ok(passages.to_vec()),
+        sheets: &|| Ok(Vec::new()),
         config: &config,
     };
     let (answer, stats) = answer(&request, &Remote, &Remote, &mut |_| ControlFlow::Continue(()))?;

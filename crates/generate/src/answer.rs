@@ -35,6 +35,9 @@ pub struct AnswerRequest<'a> {
     pub coverage: Coverage,
     /// All passages of a document in their order, for a table that is computed with.
     pub read: &'a dyn Fn(DocumentId) -> Result<Vec<Passage>, SeamError>,
+    /// The passages of spreadsheets that bear on the question, best first. Rows hold few words: in a folder of prose they are found far
+    /// behind it.
+    pub sheets: &'a dyn Fn() -> Result<Vec<Passage>, SeamError>,
     pub config: &'a AnswerConfig,
 }
 
@@ -446,6 +449,7 @@ mod tests {
             passages,
             coverage: Coverage::default(),
             read: &|_| Ok(passages.to_vec()),
+            sheets: &|| Ok(Vec::new()),
             config: &config,
         };
         let mut streamed = String::new();
@@ -724,6 +728,7 @@ mod tests {
             passages: &passages,
             coverage: Coverage::default(),
             read: &|_| Ok(passages.to_vec()),
+            sheets: &|| Ok(Vec::new()),
             config: &config,
         };
         let leave = &mut |event: Event| match event {

@@ -280,7 +280,7 @@ pub(crate) fn lacks_denial(question: &str, text: &str) -> bool {
 /// What is told by all rows of a table together: a sum, an average, the end of an order.
 static OVER_ROWS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:most|least|fewest|totals?|sum|averages?|mean|median|difference|maximum|minimum|(?:high|low|larg|bigg|small|great|long|short|tall|cheap|fast|slow|heavi|rich|poor|near|deep|strong|weak)est|summe|insgesamt|durchschnitt\w*|unterschied|differenz|meisten|wenigsten|höchste\w*|niedrigste\w*|größte\w*|kleinste\w*|suma|promedio|diferencia|máxim[oa]|mínim[oa]|mayor|menor|somme|moyenne|différence)\b|最|总|合计|平均",
+        r"(?i)\b(?:most|least|fewest|totals?|sum|averages?|the\s+mean|mean\s+of|median|difference|maximum|minimum|(?:high|low|larg|bigg|small|great|long|short|tall|cheap|fast|slow|heavi|rich|poor|near|deep|strong|weak)est|summe|insgesamt|durchschnitt\w*|unterschied|differenz|meisten|wenigsten|höchste\w*|niedrigste\w*|größte\w*|kleinste\w*|suma|promedio|diferencia|máxim[oa]|mínim[oa]|mayor|menor|somme|moyenne|différence)\b|最|总|合计|平均",
     )
 });
 

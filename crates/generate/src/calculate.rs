@@ -10,19 +10,21 @@ mod said;
 mod sheet;
 mod syntax;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::LazyLock;
 
-use carrel_corpus::{Answer, Citation, Claim, DocumentId, Embedder, Generator, Passage, Span, Support};
+use carrel_corpus::{
+    Answer, ChunkId, Citation, Claim, DocumentId, Embedder, Generator, Passage, Span, Support,
+};
 use regex::Regex;
 
 use self::fit::Asked;
 use self::query::{
     Between, By, Condition, Figure, Found, Function, Part, Query, ROW, Select, Subject, Test, What,
 };
-use self::said::{Said, may_lack};
+use self::said::{EACH, Said, may_lack};
 use self::sheet::{Column, Kind, Sheet, spaced};
 use crate::answer::{AnswerRequest, Event, Stats};
 use crate::evidence::{header_text, is_row};
@@ -45,7 +47,14 @@ const READ: usize = 4_000;
 /// What only a look at all rows can tell.
 static OF_ALL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:how\s+(?:many|much)|number\s+of|total|sum|average|mean|most|least|fewest|maximum|minimum|\w{2,}est|wie\s+viele?|wieviele?|anzahl|summe|gesamt\w*|insgesamt|durchschnitt\w*|meisten?|wenigsten?|höchste[nrs]?|niedrigste[nrs]?|cuánt[oa]s?|número\s+de|suma|promedio|máxim[oa]|mínim[oa]|mayor|menor|combien|nombre\s+de|somme|moyenne|maximum)\b|多少|几|总|平均|最|合计",
+        r"(?i)\b(?:how\s+(?:many|much)|number\s+of|total|sum|average|the\s+mean|mean\s+of|most|least|fewest|maximum|minimum|\w{2,}est|wie\s+viele?|wieviele?|anzahl|summe|gesamt\w*|insgesamt|durchschnitt\w*|meisten?|wenigsten?|höchste[nrs]?|niedrigste[nrs]?|cuánt[oa]s?|número\s+de|suma|promedio|máxim[oa]|mínim[oa]|mayor|menor|combien|nombre\s+de|somme|moyenne|maximum)\b|多少|几|总|平均|最|合计",
+    )
+});
+
+/// What is compared with a number or a date: the rows beyond it are asked for.
+static COMPARES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:(?:more|less|fewer|greater|higher|lower|longer|shorter|older|younger|cheaper|later|earlier|mehr|weniger|höher|niedriger|länger|kürzer|älter|jünger|billiger|teurer|später|früher)(?:\s+[^\W\d]+){0,2}\s+(?:than|als)|más\s+de|menos\s+de|plus\s+de|moins\s+de|over|under|above|below|exceed\w*|at\s+(?:least|most)|up\s+to|before|after|since|until|between|über|unter|mindestens|höchstens|bis|vor|nach|seit|zwischen|antes\s+de|después\s+de|desde|entre|avant|après|depuis)\s+(?:[^\W\d]+\s+){0,2}\W?\d",
     )
 });
 
@@ -59,24 +68,33 @@ pub(crate) fn calculated(
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Option<Answer>, Error> {
     let mut documents: BTreeMap<DocumentId, Vec<Passage>> = BTreeMap::new();
-    let near = near_tables(request);
+    let near = near_tables(request)?;
     for passage in &near {
         if let Entry::Vacant(document) = documents.entry(passage.document) {
             document.insert((request.read)(passage.document)?);
         }
     }
-    let sheets = near.into_iter().rev().filter_map(|passage| {
-        let whole = documents.get(&passage.document).filter(|passages| passages.len() <= READ)?;
-        let sheet = Sheet::holding(whole, passage.chunk).filter(|sheet| sheet.columns.len() <= COLUMNS)?;
+    let is_of_many = is_of_many(request.asked);
+    let mut looked: BTreeSet<ChunkId> = BTreeSet::new();
+    let mut best: Option<(Worth, Sheet, String, Said)> = None;
+    for passage in near {
+        let whole = documents.get(&passage.document).filter(|passages| passages.len() <= READ);
+        let Some(whole) = whole.filter(|_| !looked.contains(&passage.chunk)) else { continue };
+        let sheet = Sheet::holding(whole, passage.chunk).filter(|sheet| sheet.columns.len() <= COLUMNS);
+        let Some(sheet) = sheet else { continue };
+        // A long table stands in many passages.
+        looked.extend(sheet.chunks());
         let said = Said::of(&sheet, request.asked);
         let is_best = request.passages.first().is_some_and(|best| best.chunk == passage.chunk);
-        let is_asked = is_best || !said.lacking.is_empty() || OF_ALL.is_match(request.asked);
-        is_asked.then(|| (sheet, header_text(passage), said))
-    });
-    let mut best: Option<(Worth, Sheet, String, Said)> = None;
-    for (sheet, about, said) in sheets {
+        if !is_best && said.lacking.is_empty() && !is_of_many {
+            continue;
+        }
+        let about = header_text(&passage);
         let worth = worth(&sheet, &about, &said, request.asked, embedder)?;
-        if best.as_ref().is_none_or(|(most, ..)| worth >= *most) {
+        // Of a table from further down, the question has to say something.
+        let is_near = request.passages.iter().take(NEAREST).any(|near| near.chunk == passage.chunk);
+        let is_better = best.as_ref().is_none_or(|(most, ..)| worth > *most);
+        if is_better && (is_near || worth.words > 0) {
             best = Some((worth, sheet, about, said));
         }
     }
@@ -104,16 +122,37 @@ pub(crate) fn calculated(
     Ok(Some(answer))
 }
 
-/// The passages that hold rows: the best of all, and those near to it where the question may ask about all rows.
-fn near_tables<'a>(request: &AnswerRequest<'a>) -> Vec<&'a Passage> {
-    let holds_rows = |passage: &&Passage| passage.text.lines().filter(|line| is_row(line)).count() >= 2;
-    let looked = if OF_ALL.is_match(request.asked) || may_lack(request.asked) { NEAREST } else { 1 };
-    request.passages.iter().take(looked).filter(holds_rows).collect()
+/// Whether a question may ask about all rows of a table.
+fn is_of_many(question: &str) -> bool {
+    OF_ALL.is_match(question) || EACH.is_match(question) || COMPARES.is_match(question)
 }
 
-/// By what one table is preferred to another: words of the question that stand in the names of it or of its document, are said of
-/// its cells, or deny what they hold; where there are none, how near one of its columns is; rows, of which a summary has the fewest.
-type Worth = (usize, f32, usize);
+/// The passages that hold rows: the best of all, and where the question may ask about all rows those near to it and those of
+/// spreadsheets.
+fn near_tables(request: &AnswerRequest) -> Result<Vec<Passage>, Error> {
+    let holds_rows = |passage: &&Passage| passage.text.lines().filter(|line| is_row(line)).count() >= 2;
+    let looks_further = is_of_many(request.asked) || may_lack(request.asked);
+    let looked = if looks_further { NEAREST } else { 1 };
+    let mut near: Vec<Passage> = request.passages.iter().take(looked).filter(holds_rows).cloned().collect();
+    if looks_further {
+        let sheets = (request.sheets)()?;
+        near.extend(sheets.into_iter().filter(|sheet| holds_rows(&sheet)));
+    }
+    Ok(near)
+}
+
+/// By what one table is preferred to another, in this order.
+#[derive(PartialEq, PartialOrd)]
+struct Worth {
+    /// Words of the question that stand in the names of it or of its document, are said of its cells, or deny what they hold.
+    words: usize,
+    /// Whether what is listed or counted has a row each: which articles there are is told by the list of them, and not by orders.
+    has_a_row_each: bool,
+    /// How near one of its columns is, where there are no words.
+    near: f32,
+    /// Of which a summary has the fewest.
+    rows: usize,
+}
 
 fn worth(
     sheet: &Sheet,
@@ -122,15 +161,23 @@ fn worth(
     question: &str,
     embedder: &dyn Embedder,
 ) -> Result<Worth, Error> {
+    let asked = content_stems(question);
+    let labels: Vec<BTreeSet<String>> =
+        sheet.columns.iter().map(|column| content_stems(&spaced(column.label))).collect();
     let mut known = content_stems(about);
-    known.extend(sheet.columns.iter().flat_map(|column| content_stems(&spaced(column.label))));
+    known.extend(labels.iter().flatten().cloned());
     known.extend(said.texts.iter().flatten().flat_map(|text| content_stems(text)));
-    let words = content_stems(question).intersection(&known).count() + said.lacking.len();
+    let words = asked.intersection(&known).count() + said.lacking.len();
     let near = match words {
         0 => fit::nearest(question, sheet, |_| true, embedder)?.map_or(0.0, |(near, _)| near),
         _ => 0.0,
     };
-    Ok((words, near, sheet.rows.len()))
+    let listed = said::listed(question);
+    let repeats = |(at, labels): (usize, &BTreeSet<String>)| {
+        sheet.columns[at].kind == Kind::Text && !labels.is_disjoint(&listed) && sheet.repeats(at)
+    };
+    let has_a_row_each = !labels.iter().enumerate().any(repeats);
+    Ok(Worth { words, has_a_row_each, near, rows: sheet.rows.len() })
 }
 
 /// The table as the model is shown it.
@@ -249,22 +296,14 @@ fn how(query: &Query, (cited, used): (usize, usize), sheet: &Sheet) -> String {
 }
 
 fn in_words(select: &Select, sheet: &Sheet) -> String {
-    let label = |column: usize| format!("`{}`", sheet.columns[column].label.trim());
-    let subject = |subject: Subject| match subject {
-        Subject::Row => "place in the table".to_owned(),
-        Subject::Column(column) => label(column),
-    };
-    let end = |figure: &Figure| {
-        let is_date = |column: usize| sheet.columns[column].kind == Kind::Date;
-        match (figure.function, figure.column.is_some_and(is_date)) {
-            (Function::Least, false) => "least",
-            (Function::Least, true) => "earliest",
-            (_, false) => "greatest",
-            (_, true) => "latest",
-        }
+    let end = |figure: &Figure| match (figure.function, figure.column.is_some_and(|at| is_date(at, sheet))) {
+        (Function::Least, false) => "least",
+        (Function::Least, true) => "earliest",
+        (_, false) => "greatest",
+        (_, true) => "latest",
     };
     let figure = |figure: &Figure| {
-        let of = figure.column.map_or("rows".to_owned(), label);
+        let of = figure.column.map_or("rows".to_owned(), |column| quoted(column, sheet));
         match figure.function {
             Function::Count if figure.distinct => format!("number of different {of}"),
             Function::Count => format!("number of {of}"),
@@ -273,30 +312,11 @@ fn in_words(select: &Select, sheet: &Sheet) -> String {
             Function::Least | Function::Most => format!("{} {of}", end(figure)),
         }
     };
-    let condition = |part: &Condition| {
-        let not = if part.not { " not" } else { "" };
-        let test = match &part.test {
-            Test::Is(values) => format!("is{not} {}", values.join(" or ")),
-            Test::Like(texts) if part.not => format!("does not say {}", texts.join(" or ")),
-            Test::Like(texts) => format!("says {}", texts.join(" or ")),
-            Test::Beyond(direction, or_equal, value) => {
-                let than = if direction.is_lt() { "less" } else { "more" };
-                if *or_equal { format!("is {value} or {than}") } else { format!("is {than} than {value}") }
-            }
-            Test::Between(from, to) => format!("is from {from} to {to}"),
-            Test::Blank => {
-                let pending = part.subject.column().and_then(|column| sheet.columns[column].pending);
-                format!("is{not} empty{}", pending.map_or(String::new(), |word| format!(" or `{word}`")))
-            }
-        };
-        format!("{} {test}", subject(part.subject))
-    };
     let what = match &select.what {
-        What::Cells(subjects) => subjects.iter().map(|&one| subject(one)).collect::<Vec<_>>().join(", "),
+        What::Cells(subjects) => subjects.iter().map(|&one| named(one, sheet)).collect::<Vec<_>>().join(", "),
         What::Figure(one) => figure(one),
     };
-    let all = |parts: &Vec<Condition>| parts.iter().map(condition).collect::<Vec<_>>().join(" and ");
-    let conditions: Vec<String> = select.conditions.iter().map(all).collect();
+    let conditions: Vec<String> = select.conditions.iter().map(|parts| required(parts, sheet)).collect();
     let conditions =
         if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(", or ")) };
     let beside = match select.step {
@@ -306,18 +326,66 @@ fn in_words(select: &Select, sheet: &Sheet) -> String {
     };
     let group =
         select.group.filter(|_| select.order.is_none()).map_or(String::new(), |group| match group.part {
-            Part::Whole => format!(", of each {}", label(group.column)),
-            Part::Month => format!(", of each month of {}", label(group.column)),
-            Part::Year => format!(", of each year of {}", label(group.column)),
+            Part::Whole => format!(", of each {}", quoted(group.column, sheet)),
+            Part::Month => format!(", of each month of {}", quoted(group.column, sheet)),
+            Part::Year => format!(", of each year of {}", quoted(group.column, sheet)),
         });
     let order = select.order.as_ref().map_or(String::new(), |order| {
         let by = match &order.by {
-            By::Subject(one) => subject(*one),
+            By::Subject(one) => named(*one, sheet),
             By::Figure(one) => figure(one),
         };
         format!(", by {by}, the {} first", if order.descending { "greatest" } else { "least" })
     });
     format!("{what}{conditions}{beside}{group}{order}")
+}
+
+/// All that is required of a row, in words.
+fn required(parts: &[Condition], sheet: &Sheet) -> String {
+    let condition = |part: &Condition| {
+        let not = if part.not { " not" } else { "" };
+        let column = part.subject.column();
+        let test = match &part.test {
+            Test::Is(values) => format!("is{not} {}", values.join(" or ")),
+            Test::Like(texts) if part.not => format!("does not say {}", texts.join(" or ")),
+            Test::Like(texts) => format!("says {}", texts.join(" or ")),
+            Test::Beyond(direction, or_equal, value) => {
+                let than = if direction.is_lt() { "less" } else { "more" };
+                if *or_equal { format!("is {value} or {than}") } else { format!("is {than} than {value}") }
+            }
+            Test::BeyondRow(direction, row) => {
+                let beyond = match (column.is_some_and(|at| is_date(at, sheet)), direction.is_lt()) {
+                    (true, true) => "before",
+                    (true, false) => "after",
+                    (false, true) => "less than",
+                    (false, false) => "more than",
+                };
+                format!("is {beyond} that of the row where {}", required(row, sheet))
+            }
+            Test::Between(from, to) => format!("is from {from} to {to}"),
+            Test::Blank => {
+                let pending = column.and_then(|column| sheet.columns[column].pending);
+                format!("is{not} empty{}", pending.map_or(String::new(), |word| format!(" or `{word}`")))
+            }
+        };
+        format!("{} {test}", named(part.subject, sheet))
+    };
+    parts.iter().map(condition).collect::<Vec<_>>().join(" and ")
+}
+
+fn named(subject: Subject, sheet: &Sheet) -> String {
+    match subject {
+        Subject::Row => "place in the table".to_owned(),
+        Subject::Column(column) => quoted(column, sheet),
+    }
+}
+
+fn quoted(column: usize, sheet: &Sheet) -> String {
+    format!("`{}`", sheet.columns[column].label.trim())
+}
+
+fn is_date(column: usize, sheet: &Sheet) -> bool {
+    sheet.columns[column].kind == Kind::Date
 }
 
 #[cfg(test)]
@@ -337,6 +405,11 @@ mod tests {
                             Alda Bridge | £750 | 2023-01-31";
 
     fn ask(question: &str, query: &str, passages: &[Passage]) -> Option<Answer> {
+        ask_of(question, query, passages, &[])
+    }
+
+    /// `sheets` are found only where spreadsheets are looked for.
+    fn ask_of(question: &str, query: &str, passages: &[Passage], sheets: &[Passage]) -> Option<Answer> {
         let script = Script::of(&[&serde_json::to_string(query).unwrap()]);
         let config = AnswerConfig::default();
         let request = AnswerRequest {
@@ -346,8 +419,10 @@ mod tests {
             passages,
             coverage: Coverage::default(),
             read: &|document| {
-                Ok(passages.iter().filter(|passage| passage.document == document).cloned().collect())
+                let all = passages.iter().chain(sheets);
+                Ok(all.filter(|passage| passage.document == document).cloned().collect())
             },
+            sheets: &|| Ok(sheets.to_vec()),
             config: &config,
         };
         calculated(&request, &script, &Counting, &mut Stats::default(), &mut |_| ControlFlow::Continue(()))
@@ -409,6 +484,10 @@ mod tests {
             ),
             ("When was the first paid?", "SELECT MAX(paid) FROM data"),
             ("What is the average net?", "SELECT SUM(net) FROM data"),
+            (
+                "Which customers have more invoices than Alda Bridge?",
+                "SELECT customer FROM data WHERE net > (SELECT net FROM data WHERE customer LIKE 'Alda Bridge')",
+            ),
             ("What is the net?", "SELECT AVG(net) FROM data"),
             ("Which customer has the lowest net?", "SELECT customer FROM data ORDER BY net DESC LIMIT 1"),
             ("What is the net total per customer?", "SELECT SUM(net) FROM data"),
@@ -542,6 +621,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_owed_is_added_up_with_everything_in_it() {
+        let invoices = "Customer | Net | VAT | Total | Paid\nAlda | 100 | 20 | 120 | \nBerta | 200 | 40 | 240 | 2024-05-08\nAlda | 5 | 1 | 6 | ";
+        let passages = [passage(1, "invoices.csv", 0, invoices)];
+        let asked = |question: &str, query: &str| ask(question, query, &passages).map(|answer| answer.text);
+        let net = "SELECT net FROM data WHERE customer LIKE 'Alda' AND paid IS NULL";
+        assert_eq!(asked("What does Alda owe?", net).as_deref(), Some("126"));
+        assert_eq!(asked("What net does Alda owe?", net).as_deref(), Some("105"));
+        let totals = "SELECT total FROM data WHERE paid IS NULL";
+        assert_eq!(asked("Which totals are unpaid?", totals).as_deref(), Some("120, 6"));
+    }
+
+    #[test]
+    fn rows_are_compared_with_the_one_that_the_question_names() {
+        let staff = "Name | Start | Salary\nGwen Price | 2019-03-01 | 3,200\nIvo Kral | 2021-06-15 | 2,900\nMara Voss | 2022-01-10 | 3,600\nTed Oakes | 2018-02-01 | 2,500";
+        let passages = [passage(1, "staff.csv", 0, staff)];
+        let asked = |question: &str, query: &str| ask(question, query, &passages).map(|answer| answer.text);
+        let than = |column: &str, sign: &str, name: &str| {
+            format!(
+                "SELECT name FROM data WHERE {column} {sign} (SELECT {column} FROM data WHERE name LIKE '{name}')"
+            )
+        };
+        let more = than("salary", ">", "Ivo Kral");
+        let earns = "Who has a higher salary than Ivo Kral?";
+        assert_eq!(asked(earns, &more).as_deref(), Some("Gwen Price, Mara Voss"));
+        let after = than("start", ">", "Gwen Price");
+        assert_eq!(asked("Who started after Gwen Price?", &after).as_deref(), Some("Ivo Kral, Mara Voss"));
+        let answer = ask(earns, &more, &passages).unwrap();
+        let quotes: Vec<&str> =
+            answer.claims[0].citations.iter().map(|citation| citation.quote.as_str()).collect();
+        assert_eq!(quotes, [staff.lines().skip(1).take(3).collect::<Vec<_>>().join("\n")]);
+        let said = "`Name` where `Salary` is more than that of the row where `Name` says Ivo Kral.";
+        assert!(answer.notes[0].ends_with(said), "{:?}", answer.notes);
+        assert_eq!(asked("Who has a higher salary than Nina?", &more), None);
+    }
+
+    #[test]
     fn what_is_affirmed_is_required_as_the_question_says_it() {
         let hours = "Person | Hours | Billable\nAlda | 3 | yes\nBerta | 4 | no\nAlda | 2 | no";
         let passages = [passage(1, "hours.csv", 0, hours)];
@@ -564,6 +679,33 @@ mod tests {
         assert!(ask("Which customer is unpaid?", unpaid, &passages).is_some());
         assert!(ask("Which customer is overdue?", unpaid, &passages).is_some());
         assert!(ask("Which customer is unfair?", unpaid, &passages).is_none());
+    }
+
+    #[test]
+    fn a_spreadsheet_behind_the_nearest_passages_is_computed_with_where_the_question_speaks_of_it() {
+        let letter = [passage(1, "letter.txt", 0, "The customer has paid.")];
+        let sheets = [passage(2, "invoices.csv", 0, INVOICES)];
+        let asked = |question: &str, query: &str| ask_of(question, query, &letter, &sheets).is_some();
+        assert!(asked("How much net is unpaid?", "SELECT SUM(net) FROM data WHERE paid IS NULL"));
+        assert!(asked(
+            "Which customers have more net than 700?",
+            "SELECT customer FROM data WHERE net > 700"
+        ));
+        assert!(asked("What is the net total per customer?", "SELECT SUM(net) FROM data GROUP BY customer"));
+        assert!(!asked("Which customers are there?", "SELECT customer FROM data"));
+        assert!(!asked("How many are there?", "SELECT COUNT(*) FROM data"));
+    }
+
+    #[test]
+    fn what_is_asked_about_is_listed_where_it_has_a_row_each() {
+        let orders = "Order | Article | Price\n1 | bolt | 3\n2 | nut | 9\n3 | bolt | 8\n4 | nut | 2";
+        let prices = "Article | Price\nbolt | 4\nnut | 7\nwasher | 1";
+        let passages = [passage(1, "orders.csv", 0, orders), passage(2, "prices.csv", 0, prices)];
+        let query = "SELECT article FROM data WHERE price < 5";
+        for question in ["Which articles have a price of less than 5?", "Which articles cost less than 5?"] {
+            let answer = ask(question, query, &passages);
+            assert_eq!(answer.map(|answer| answer.text).as_deref(), Some("bolt, washer"), "{question}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) struct Stores<'s> {
 /// The candidates for `query`, best first, with the chunks that they are.
 pub(crate) fn candidates(stores: &Stores, live: &Live, query: &Query) -> Result<Vec<(i64, Candidate)>> {
     let parsed = parse_query(&query.text);
-    let filter = widened(&query.filter, &parsed);
+    let Some(filter) = narrowed(&query.filter, &parsed) else { return Ok(Vec::new()) };
     let conditions = Conditions::new(&filter, &parsed.files);
     let mut allowed = live.allowed(|document| conditions.allow(document));
     let holding = |text: &str| {
@@ -137,20 +137,23 @@ pub(crate) fn meant(stores: &Stores, live: &Live, name: &str, filter: &Filter) -
     Ok(if found.len() <= MEANT_AT_MOST { found } else { Vec::new() })
 }
 
-/// The filter with what the query's operators add to it.
-fn widened(filter: &Filter, parsed: &ParsedQuery) -> Filter {
+/// The filter with what the query's operators add to it; `None` where no type of document meets both.
+fn narrowed(filter: &Filter, parsed: &ParsedQuery) -> Option<Filter> {
     let mut filter = filter.clone();
     if filter.types.is_empty() {
         filter.types = parsed.types.clone();
     } else if !parsed.types.is_empty() {
         filter.types.retain(|kind| parsed.types.contains(kind));
+        if filter.types.is_empty() {
+            return None;
+        }
     }
     filter.after = filter.after.max(parsed.after);
     filter.before = match (filter.before, parsed.before) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
-    filter
+    Some(filter)
 }
 
 fn nearest(

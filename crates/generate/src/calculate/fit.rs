@@ -32,7 +32,7 @@ static BEST: LazyLock<Regex> = LazyLock::new(|| {
 });
 static AVERAGE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:averages?|mean|durchschnitt\w*|im\s+(?:schnitt|mittel)|promedio|media|moyennes?)\b|平均|средн",
+        r"(?i)\b(?:averages?|(?:the|an?)\s+mean|mean\s+(?:of|value)|durchschnitt\w*|im\s+(?:schnitt|mittel)|promedio|media|moyennes?)\b|平均|средн",
     )
 });
 /// What asks for the end of an order where the numbers are small, and where they are great. `At least` is neither.
@@ -57,6 +57,14 @@ static SPENDS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(?:costs?|spen[dt]s?|paid|pays?|bought|buys?|sold|sells?|ordered|claim(?:s|ed)?|bill(?:s|ed)|work(?:s|ed)?|used?|uses|earned|kostet\w*|bezahlt\w*|gearbeitet|gastó|cuesta|coûte|dépensé)\s+(?:us\s+)?(?:(?:the\s+)?(?:most|least)|am\s+(?:meisten|wenigsten)|más|menos|le\s+(?:plus|moins))\b|\bam\s+(?:meisten|wenigsten)\s+(?:kostet|ausgegeben|bezahlt|gearbeitet)\w*",
     )
 });
+/// What asks for a price, and what a column of prices is called.
+static COSTS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:costs?|costing|expensive|cheap\w*|kost\w+|teuer\w*|billig\w*|cuestan?|coûtent|coûte)\b",
+    )
+});
+static PRICE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\b(?:prices?|costs?|preise?|kosten|precios?|prix)\b"));
 /// What comes first or last, by the place in the table or a date.
 static FIRST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -68,6 +76,15 @@ static LAST: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(?:last|bottom|latest|newest|recent(?:ly)?|zuletzt|letzte[nrs]?|neueste[nrs]?|späteste[nrs]?|últim[oa]|dernière?)\b|最后|最新",
     )
 });
+/// What asks for an amount.
+static HOW_MUCH: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^\W*(?:how\s+much|what\s+(?:\w+\s+)?(?:does|do|did|is)|wie\s?viel|was\s+(?:schuldet|ist)|welche\s+summe|cuánto|qué\s+debe|combien|que\s+doit)\b",
+    )
+});
+/// What a column is called whose amounts leave nothing out.
+static WHOLE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\b(?:total|gross|due|brutto|gesamt\w*|importe\s+total|ttc)\b"));
 /// What tables call anything, and what is made of their columns.
 const GENERIC: &str = "total number name amount count list row table sum Summe Anzahl Betrag Höhe Durchschnitt Anteil \
                        Prozentsatz Unterschied Differenz";
@@ -102,22 +119,48 @@ impl<'a> Asked<'a> {
             query.first.group = Some(group);
             query.first.order.iter_mut().for_each(|order| order.by = By::Figure(figure));
         }
+        if let Some(figure) = self.owed(&query) {
+            query.first.what = What::Figure(figure);
+        }
         for figure in query.figures_mut() {
             figure.column = figure.column.map(|column| self.added(figure.function, column));
         }
         query
     }
 
-    /// The column that is added up: of those with numbers the only one that the question names, where it does not name this one.
+    /// The column that is added up: of those with numbers the only one that the question names, where it does not name this one. Where
+    /// it names none, and asks what is not paid, that is the amount with everything in it.
     fn added(&self, function: Function, column: usize) -> usize {
-        let is_named = |&at: &usize| {
-            self.sheet.columns[at].kind == Kind::Number && !self.labels(at).is_disjoint(&self.stems)
+        let numbers = |is: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            let columns = 0..self.sheet.columns.len();
+            columns.filter(|&at| self.sheet.columns[at].kind == Kind::Number && is(at)).collect()
         };
-        let named: Vec<usize> = (0..self.sheet.columns.len()).filter(is_named).collect();
+        let named = numbers(&|at| !self.labels(at).is_disjoint(&self.stems));
+        let whole = || numbers(&|at| WHOLE.is_match(&spaced(self.sheet.columns[at].label)));
         match (function, named.as_slice()) {
             (Function::Sum | Function::Average, [named]) => *named,
+            (Function::Sum, []) if !self.said.lacking.is_empty() => match whole()[..] {
+                [whole] => whole,
+                _ => column,
+            },
             _ => column,
         }
+    }
+
+    /// What is owed is the sum of what is not paid, where a query lists it.
+    fn owed(&self, query: &Query) -> Option<Figure> {
+        let Select { what: What::Cells(subjects), step: 0, group: None, order: None, .. } = &query.first
+        else {
+            return None;
+        };
+        let [Subject::Column(column)] = subjects.as_slice() else { return None };
+        let is_number = self.sheet.columns[*column].kind == Kind::Number && query.second.is_none();
+        let asks = !self.said.lacking.is_empty() && HOW_MUCH.is_match(self.question);
+        (is_number && asks).then_some(Figure {
+            function: Function::Sum,
+            column: Some(*column),
+            distinct: false,
+        })
     }
 
     /// The column of texts whose different cells a question counts that asks `how many employees`, where a query counts rows and
@@ -173,8 +216,7 @@ impl<'a> Asked<'a> {
         let tells = self.tells(query, &used);
         covered.extend(content_stems(self.about));
         covered.extend(content_stems(GENERIC));
-        let compares =
-            query.conditions().any(|part| matches!(part.test, Test::Beyond(..) | Test::Between(..)));
+        let compares = query.conditions().any(|part| is_beyond(&part.test));
         let fits = self.has_both(query)
             && empties
             && !self.said.denies_twice
@@ -292,12 +334,22 @@ impl<'a> Asked<'a> {
 
     /// Whether numbers are compared that the question names, or that are nearest to it: not any that are less than a thousand.
     fn compares(&self, query: &Query, embedder: &dyn Embedder) -> Result<bool, Error> {
+        let about = content_stems(self.about);
         for part in query.conditions() {
             let Some(column) = part.subject.column() else { continue };
-            let is_number = self.sheet.columns[column].kind == Kind::Number;
-            let compared = is_number && matches!(part.test, Test::Beyond(..) | Test::Between(..));
-            let is_named = !self.labels(column).is_disjoint(&self.stems) || self.sheet.tells_years(column);
-            if compared && !is_named && !self.is_nearest(column, self.question, Kind::Number, embedder)? {
+            let kind = self.sheet.columns[column].kind;
+            let beyond_row = matches!(part.test, Test::BeyondRow(..));
+            // More invoices are not a greater amount.
+            let counts = |stem: &String| about.contains(stem) && !self.labels(column).contains(stem);
+            if beyond_row && self.said.than.iter().any(counts) {
+                return Ok(false);
+            }
+            let compared = is_beyond(&part.test) && (kind == Kind::Number || beyond_row);
+            let label = spaced(self.sheet.columns[column].label);
+            let is_named = !self.labels(column).is_disjoint(&self.stems)
+                || self.sheet.tells_years(column)
+                || COSTS.is_match(self.question) && PRICE.is_match(&label);
+            if compared && !is_named && !self.is_nearest(column, self.question, kind, embedder)? {
                 return Ok(false);
             }
         }
@@ -313,7 +365,8 @@ impl<'a> Asked<'a> {
         embedder: &dyn Embedder,
     ) -> Result<bool, Error> {
         let near = nearest(text, self.sheet, |other| other.kind == kind, embedder)?;
-        Ok(near.is_some_and(|(near, nearest)| nearest == column && near >= NEAR))
+        // What stands beside a date tells less of it than its being one.
+        Ok(near.is_some_and(|(near, nearest)| nearest == column && (near >= NEAR || kind == Kind::Date)))
     }
 
     fn has_every_figure(&self, query: &Query, used: &BTreeSet<usize>) -> bool {
@@ -447,6 +500,11 @@ impl<'a> Asked<'a> {
         }
         self.is_nearest(column, self.question, Kind::Number, embedder)
     }
+}
+
+/// Whether what stands in a cell is compared with something by its size or its time.
+fn is_beyond(test: &Test) -> bool {
+    matches!(test, Test::Beyond(..) | Test::BeyondRow(..) | Test::Between(..))
 }
 
 /// The column whose label is nearest to a text, and how near it is, as a cosine.

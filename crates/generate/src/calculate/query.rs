@@ -126,6 +126,8 @@ pub(crate) enum Test {
     Like(Vec<String>),
     /// It is more or less than this, or as much where the flag says so.
     Beyond(Ordering, bool, String),
+    /// It is more or less than in the only row that meets these conditions.
+    BeyondRow(Ordering, Vec<Condition>),
     Between(String, String),
     /// It is empty.
     Blank,
@@ -138,7 +140,7 @@ impl Test {
             Test::Is(values) | Test::Like(values) => values.iter().map(String::as_str).collect(),
             Test::Beyond(_, _, value) => vec![value],
             Test::Between(from, to) => vec![from, to],
-            Test::Blank => Vec::new(),
+            Test::BeyondRow(..) | Test::Blank => Vec::new(),
         }
     }
 }
@@ -156,13 +158,13 @@ impl Query {
         std::iter::once(&self.first).chain(self.second.iter().map(|(_, select)| select))
     }
 
-    /// What cells are compared with.
+    /// What cells are compared with, those of rows included that others are compared with.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         self.conditions().flat_map(|condition| condition.test.values())
     }
 
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
-        self.selects().flat_map(|select| select.conditions.iter().flatten())
+        self.selects().flat_map(|select| select.conditions.iter().flatten()).flat_map(Condition::all)
     }
 
     /// The numbers made of many rows that it gives, or that it chooses groups of rows by.
@@ -223,7 +225,9 @@ impl Select {
             What::Cells(subjects) => subjects.clone(),
             What::Figure(figure) => figure.column.map(Subject::Column).into_iter().collect(),
         };
-        named.extend(self.conditions.iter().flatten().map(|condition| condition.subject));
+        named.extend(
+            self.conditions.iter().flatten().flat_map(Condition::all).map(|condition| condition.subject),
+        );
         named.extend(self.group.map(|group| Subject::Column(group.column)));
         named.extend(self.order.iter().filter_map(|order| match order.by {
             By::Subject(subject) => Some(subject),
@@ -258,13 +262,7 @@ impl Select {
         }
         let mut meets = vec![false; sheet.rows.len()];
         for parts in &self.conditions {
-            let mut met = vec![true; sheet.rows.len()];
-            for part in parts {
-                for (met, holds) in met.iter_mut().zip(part.holds(sheet)?) {
-                    *met &= holds;
-                }
-            }
-            for (meets, met) in meets.iter_mut().zip(met) {
+            for (meets, met) in meets.iter_mut().zip(all_hold(parts, sheet)?) {
                 *meets |= met;
             }
         }
@@ -280,7 +278,11 @@ impl Select {
             }
             (Some(_), What::Cells(_)) => None,
             (None, _) if self.step != 0 => Some(vec![self.beside(&rows, sheet)?]),
-            (None, _) => Some(vec![self.of_rows(rows, sheet)?]),
+            (None, _) => {
+                let mut found = self.of_rows(rows, sheet)?;
+                found.rows.extend(self.conditions.iter().flatten().filter_map(|part| part.other_row(sheet)));
+                Some(vec![found])
+            }
         }
     }
 
@@ -354,6 +356,17 @@ impl Select {
     }
 }
 
+/// Of each row whether all of these hold; `None` where that cannot be told.
+fn all_hold(parts: &[Condition], sheet: &Sheet) -> Option<Vec<bool>> {
+    let mut all = vec![true; sheet.rows.len()];
+    for part in parts {
+        for (all, holds) in all.iter_mut().zip(part.holds(sheet)?) {
+            *all &= holds;
+        }
+    }
+    Some(all)
+}
+
 /// Whether some of `all` rows, but not all of them, are these.
 fn is_part(rows: &[usize], all: &[usize]) -> bool {
     let all: BTreeSet<usize> = all.iter().copied().collect();
@@ -408,6 +421,23 @@ fn common(group: Group, row: usize, sheet: &Sheet) -> Option<(String, String)> {
 }
 
 impl Condition {
+    /// This one, and those by which the row is named that it compares with.
+    fn all(&self) -> impl Iterator<Item = &Condition> {
+        let named = match &self.test {
+            Test::BeyondRow(_, named) => named.as_slice(),
+            _ => &[],
+        };
+        std::iter::once(self).chain(named)
+    }
+
+    /// The row that this one compares with.
+    fn other_row(&self, sheet: &Sheet) -> Option<usize> {
+        let Test::BeyondRow(_, named) = &self.test else { return None };
+        let mut rows = all_hold(named, sheet)?.into_iter().enumerate().filter(|(_, holds)| *holds);
+        let (row, _) = rows.next()?;
+        rows.next().is_none().then_some(row)
+    }
+
     /// Of each row whether it holds; `None` where that cannot be told.
     fn holds(&self, sheet: &Sheet) -> Option<Vec<bool>> {
         let rows = 0..sheet.rows.len();
@@ -452,6 +482,11 @@ impl Condition {
             }
             Test::Beyond(direction, or_equal, value) => {
                 self.compared(value, sheet, |order| order == *direction || *or_equal && order.is_eq())?
+            }
+            Test::BeyondRow(direction, _) => {
+                let value = key(self.subject, self.other_row(sheet)?, sheet)?;
+                let order = |row| compare(self.subject, row, value, sheet);
+                rows.clone().map(|row| order(row) == Some(*direction)).collect()
             }
             Test::Blank => return None,
             Test::Between(from, to) => {

@@ -1,11 +1,13 @@
 //! What a question says of a table: the texts of cells, and numbers to compare them with.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::OF_ALL;
 use super::query::{Between, Group, Part, folded, holds};
 use super::sheet::{Kind, PENDING, Sheet, is_blank, is_stretch, spaced};
 use crate::facts::{Fact, facts, is_date};
@@ -25,6 +27,17 @@ pub(crate) static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(?:how\s+many|number\s+of|wie\s+viele|cuánt[oa]s|combien\s+d['e])\s*(?:of\s+(?:the|these|those|our|all)\s+)?(?:different\s+|distinct\s+|verschiedene\s+)?(?P<what>\w+)",
     )
 });
+/// What is listed.
+static LISTED: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^\W*(?:which|what|welche[rsn]?|qué|quel(?:le)?s?)\s+(?P<what>\w+)"));
+
+/// The words for what a question asks to list or to count, and not to find the first of.
+pub(crate) fn listed(question: &str) -> BTreeSet<String> {
+    let listed = || LISTED.captures(question).filter(|_| !OF_ALL.is_match(question));
+    let parts = COUNTED.captures(question).or_else(listed);
+    parts.map(|parts| content_stems(&parts["what"])).unwrap_or_default()
+}
+
 /// What asks how far two numbers are apart.
 static APART: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -68,6 +81,13 @@ static MANY: LazyLock<Regex> = LazyLock::new(|| {
 static ADJACENT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:next|previous|preceding|following|vorherige\w*|nächste[nrs]?|siguiente|suivante?)\b|\b(?:is|was|comes?|came|listed|right|directly|immediately|just|shortly|kommt|kam|direkt|unmittelbar)\s+(?:before|after|vor|nach)\b",
+    )
+});
+
+/// What asks for all that have more or less than something, or came before or behind it.
+static THAN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:(?P<less>less|fewer|lower|smaller|shorter|cheaper|lighter|weniger|niedriger|kleiner|kürzer|billiger|günstiger|leichter|menos|menor|moins)|(?P<more>more|higher|greater|larger|bigger|longer|heavier|mehr|höher|größer|länger|teurer|schwerer|más|mayor|plus)|(?P<earlier>earlier|sooner|older|früher|eher|älter)|(?P<later>later|newer|younger|später|neuer|jünger))(?P<what>(?:\s+\w+){0,3}?)\s+(?:than|als|que)\b",
     )
 });
 
@@ -118,6 +138,10 @@ pub(crate) struct Said {
     pub each: String,
     /// Rows from the one that it names to the one that it asks for; 0 where it asks for no neighbour.
     pub step: isize,
+    /// The columns by which it may ask for all that are on one side of the row that it names, and on which; none where it does not.
+    pub beyond: Vec<(usize, Ordering)>,
+    /// Of what it asks for more or less: `orders` of `more orders than`.
+    pub than: BTreeSet<String>,
 }
 
 impl Said {
@@ -157,6 +181,8 @@ impl Said {
         let (each, by) = (each("each"), each("by"));
         Said {
             step: step(sheet, question, &texts),
+            beyond: beyond(sheet, question, &texts),
+            than: THAN.captures(question).map(|parts| content_stems(&parts["what"])).unwrap_or_default(),
             groups: each.or(by).map(|what| groups(sheet, what, each.is_some(), &labels)).unwrap_or_default(),
             each: each.unwrap_or_default().to_owned(),
             texts,
@@ -198,19 +224,13 @@ fn groups(sheet: &Sheet, each: &str, is_each: bool, labels: &[BTreeSet<String>])
 /// How far the row that is asked for stands from the one that is named by the `texts` of its cells.
 fn step(sheet: &Sheet, question: &str, texts: &[Vec<String>]) -> isize {
     let names_row = texts.iter().any(|texts| !texts.is_empty());
-    let asks_for_many = MANY.is_match(question) && !ADJACENT.is_match(question);
-    if !names_row || asks_for_many || COUNTED.is_match(question) {
+    if !names_row || asks_for_many(question) || COUNTED.is_match(question) {
         return 0;
     }
-    let facts = facts(question);
-    let is_compared = |end: usize| {
-        let next = tokens(&question[end..]).into_iter().find(|token| token.content);
-        next.is_some_and(|next| facts.iter().any(|fact| fact.range.contains(&(end + next.range.start))))
-    };
     let mut steps: Vec<isize> = Vec::new();
     for parts in BESIDE.captures_iter(question) {
         let Some(whole) = parts.get(0) else { continue };
-        if is_compared(whole.end()) {
+        if is_followed_by_fact(question, whole.end()) {
             return 0;
         }
         steps.push(if parts.name("before").is_some() { -1 } else { 1 });
@@ -220,6 +240,50 @@ fn step(sheet: &Sheet, question: &str, texts: &[Vec<String>]) -> isize {
     let [step] = steps.as_slice() else { return 0 };
     let direction = if WRITTEN.is_match(question) { Some(1) } else { sheet.direction() };
     step * direction.unwrap_or(0)
+}
+
+fn asks_for_many(question: &str) -> bool {
+    MANY.is_match(question) && !ADJACENT.is_match(question)
+}
+
+/// Whether the next word that says something, from a byte on, is of a number or a date.
+fn is_followed_by_fact(question: &str, from: usize) -> bool {
+    let next = tokens(&question[from..]).into_iter().find(|token| token.content);
+    next.is_some_and(|next| {
+        facts(question).iter().any(|fact| fact.range.contains(&(from + next.range.start)))
+    })
+}
+
+/// By which columns all are asked for that are on one side of the row that is named by the `texts` of its cells.
+fn beyond(sheet: &Sheet, question: &str, texts: &[Vec<String>]) -> Vec<(usize, Ordering)> {
+    if texts.iter().all(Vec::is_empty) {
+        return Vec::new();
+    }
+    let (of_number, of_date, end) = if let Some(parts) = THAN.captures(question) {
+        let is = |name: &str| parts.name(name).is_some();
+        let (number, date) = match () {
+            () if is("less") => (Ordering::Less, None),
+            () if is("more") => (Ordering::Greater, None),
+            // Who is older has more years, and was born before.
+            () if is("earlier") => (Ordering::Greater, Some(Ordering::Less)),
+            () => (Ordering::Less, Some(Ordering::Greater)),
+        };
+        (Some(number), date, parts.get(0))
+    } else if let Some(parts) = BESIDE.captures(question).filter(|_| asks_for_many(question)) {
+        let date = if parts.name("before").is_some() { Ordering::Less } else { Ordering::Greater };
+        (None, Some(date), parts.get(0))
+    } else {
+        return Vec::new();
+    };
+    if end.is_none_or(|end| is_followed_by_fact(question, end.end())) {
+        return Vec::new();
+    }
+    let side = |column: usize| match sheet.columns[column].kind {
+        Kind::Number => of_number,
+        Kind::Date => of_date,
+        Kind::Text => None,
+    };
+    (0..sheet.columns.len()).filter_map(|column| Some((column, side(column)?))).collect()
 }
 
 fn texts(sheet: &Sheet, question: &str) -> Vec<Vec<String>> {
@@ -424,6 +488,25 @@ mod tests {
         }
         assert_eq!(Said::of(&of(&unordered), "Which host is listed after Orme?").step, 1);
         assert_eq!(Said::of(&of(&years), "Which host is listed after Orme?").step, 1);
+    }
+
+    #[test]
+    fn all_on_one_side_of_a_row_are_asked_for_by_comparing_with_it() {
+        let staff = table("Name | Born | Salary\nGwen | 1980-02-01 | 3,200\nIvo | 1990-05-02 | 2,900");
+        let staff = of(&staff);
+        let [less, more] = [Ordering::Less, Ordering::Greater];
+        for (question, expected) in [
+            ("Who earns more than Gwen?", vec![(2, more)]),
+            ("Who has a lower salary than Gwen?", vec![(2, less)]),
+            ("Who is older than Ivo?", vec![(1, less), (2, more)]),
+            ("Who was born after Gwen?", vec![(1, more)]),
+            ("Who earns more than 3,000?", vec![]),
+            ("Who was born after 1985?", vec![]),
+            ("Who earns more than Mara?", vec![]),
+            ("What does Gwen earn?", vec![]),
+        ] {
+            assert_eq!(Said::of(&staff, question).beyond, expected, "{question}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A table of a document, put together from the passages that it was cut into.
 
+use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::sync::LazyLock;
 
@@ -184,6 +185,18 @@ impl<'a> Sheet<'a> {
     /// The passage that holds a row.
     pub fn passage(&self, row: usize) -> &'a Passage {
         &self.passages[self.rows[row].passage]
+    }
+
+    /// The passages that its rows stand in.
+    pub fn chunks(&self) -> impl Iterator<Item = ChunkId> {
+        self.rows.iter().map(|row| self.passages[row.passage].chunk)
+    }
+
+    /// Whether two rows hold the same in a column.
+    pub fn repeats(&self, column: usize) -> bool {
+        let mut cells = BTreeSet::new();
+        let mut filled = self.rows.iter().map(|row| row.cells[column]).filter(|cell| !is_blank(cell));
+        filled.any(|cell| !cells.insert(cell))
     }
 
     /// Whether nothing stands between a row and the next of `rows`.

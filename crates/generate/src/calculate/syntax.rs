@@ -15,7 +15,7 @@ use super::sheet::{Kind, Sheet};
 /// The regular expression of the queries that ask for nothing but what is in the table and the question: of each column only what the
 /// question says of its cells can be required.
 pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
-    let Said { texts, numbers, empty, denies, between, groups, step, .. } = said;
+    let Said { texts, numbers, empty, denies, between, groups, step, beyond, .. } = said;
     let any = |parts: &[String]| format!("({})", parts.join("|"));
     let names = |kinds: &[Kind]| -> Vec<String> {
         sheet
@@ -85,7 +85,7 @@ pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
         }
         None => {}
     }
-    if *step != 0 {
+    let named = || {
         let named: Vec<String> = sheet
             .columns
             .iter()
@@ -93,11 +93,23 @@ pub(crate) fn grammar(sheet: &Sheet, said: &Said) -> String {
             .flat_map(|(column, texts)| texts.iter().map(|text| (&column.name, regex::escape(text))))
             .map(|(name, text)| format!("{name} LIKE '{text}'"))
             .collect();
-        let (named, sign) = (any(&named), if *step < 0 { '-' } else { '+' });
+        format!("{named}( AND {named})?", named = any(&named))
+    };
+    if *step != 0 {
+        let (named, sign) = (named(), if *step < 0 { '-' } else { '+' });
         return format!(
-            "SELECT {all}(, {all})? FROM data \
-             WHERE {ROW} = \\(SELECT {ROW} FROM data WHERE {named}( AND {named})?\\) \\{sign} 1"
+            "SELECT {all}(, {all})? FROM data WHERE {ROW} = \\(SELECT {ROW} FROM data WHERE {named}\\) \\{sign} 1"
         );
+    }
+    if !beyond.is_empty() {
+        let named = named();
+        let compared = |(column, direction): &(usize, Ordering)| {
+            let name = &sheet.columns[*column].name;
+            let sign = if direction.is_lt() { '<' } else { '>' };
+            format!("{name} {sign} \\(SELECT {name} FROM data WHERE {named}\\)")
+        };
+        let compared = any(&beyond.iter().map(compared).collect::<Vec<_>>());
+        return format!("SELECT (COUNT\\(\\*\\)|{all}(, {all})?) FROM data WHERE {compared}");
     }
     if !groups.is_empty() {
         let groups: Vec<String> =
@@ -245,6 +257,13 @@ impl<'a> Reader<'a> {
         let subject = self.subject()?;
         let not = self.takes("NOT");
         let is = |not, test| Some(Condition { subject, not, test });
+        if let ["<" | ">", "(", ..] = self.tokens {
+            let direction = if self.next()? == "<" { Ordering::Less } else { Ordering::Greater };
+            let Select { what, conditions, .. } = self.within()?;
+            let named = conditions.into_iter().next()?;
+            return (what == What::Cells(vec![subject]))
+                .then(|| is(false, Test::BeyondRow(direction, named)))?;
+        }
         match self.next()? {
             "=" => is(false, Test::Is(vec![self.value()?])),
             "!=" => is(true, Test::Is(vec![self.value()?])),
@@ -386,6 +405,8 @@ mod tests {
                 groups: vec![],
                 each: String::new(),
                 step: 0,
+                beyond: vec![],
+                than: std::collections::BTreeSet::new(),
             };
             let allowed = Regex::new(&format!("^({})$", grammar(&sheet, &said))).unwrap();
             for query in yes {

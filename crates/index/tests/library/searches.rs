@@ -111,6 +111,11 @@ fn operators_restrict_inside_the_search() {
     assert_eq!(paths("notice type:md"), ["/d/lease draft.md"]);
     assert_eq!(paths("notice after:2023-11-14"), paths("notice"));
     assert!(paths("notice before:2023-11-14").is_empty());
+    let typed = |text: &str| {
+        let filter = Filter { types: vec!["txt".into()], ..Filter::default() };
+        shelf.find(&Query { filter, ..keywords(text) }).len()
+    };
+    assert_eq!((typed("notice"), typed("notice type:txt"), typed("notice type:md")), (2, 2, 0));
     let strict = |text: &str| {
         let query = Query { strict_phrases: true, ..keywords(text) };
         shelf.find(&query).into_iter().map(|(path, _)| path).collect::<Vec<_>>()
