@@ -25,6 +25,8 @@ pub(crate) struct Sentence {
     pub denied: BTreeSet<String>,
     /// Of a row of a table that is not its first: the first, which says what its cells are.
     pub header: Option<usize>,
+    /// The line above it that says what it is about: `Allergies`.
+    pub heading: Option<usize>,
     /// False for what looks like an instruction: it is no evidence of anything.
     pub citable: bool,
 }
@@ -65,7 +67,8 @@ impl<'a> Evidence<'a> {
             let first = found.len();
             found.extend(split(number, &passage.text).into_iter().map(|sentence| {
                 let header = sentence.header.map(|header| first + header);
-                Sentence { header, ..sentence }
+                let heading = sentence.heading.map(|heading| first + heading);
+                Sentence { header, heading, ..sentence }
             }));
             let header = header_stems(passage);
             let mut all: BTreeSet<String> = header.clone();
@@ -113,9 +116,10 @@ impl<'a> Evidence<'a> {
         self.passages[first.passage].citation(first.passage + 1, range)
     }
 
-    /// Whether a word is among what the table says that the cells of this row are.
+    /// Whether a word is among what the table says that the cells of this row are, or in the heading above a sentence.
     pub fn labelled(&self, sentence: usize, stem: &str) -> bool {
-        self.sentences[sentence].header.is_some_and(|header| self.sentences[header].stems.contains(stem))
+        let Sentence { header, heading, .. } = &self.sentences[sentence];
+        header.iter().chain(heading).any(|&label| self.sentences[label].stems.contains(stem))
     }
 
     pub fn vector(&self, sentence: usize) -> Option<&[f32]> {
@@ -145,10 +149,21 @@ pub(crate) fn split(passage: usize, text: &str) -> Vec<Sentence> {
             let pairs = content.windows(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
             let stems = content.into_iter().collect();
             let denied = denied(&text[range.clone()]);
-            Sentence { passage, range, stems, pairs, facts, denied, header: None, citable: true }
+            Sentence {
+                passage,
+                range,
+                stems,
+                pairs,
+                facts,
+                denied,
+                header: None,
+                heading: None,
+                citable: true,
+            }
         })
         .collect();
     mark_rows(text, &mut found);
+    mark_headed(text, &mut found);
     mark_instructions(text, &mut found);
     found
 }
@@ -166,6 +181,49 @@ fn mark_rows(text: &str, found: &mut [Sentence]) {
             found[index].header = first;
         }
     }
+}
+
+/// Words of a line that is a heading at most.
+const HEADING: usize = 8;
+
+/// Gives each sentence the heading right above its paragraph. One that is marked as such reaches as far as the next.
+fn mark_headed(text: &str, found: &mut [Sentence]) {
+    let mut heading: Option<usize> = None;
+    // Whether something stands below the heading already.
+    let mut is_over = false;
+    for index in 0..found.len() {
+        let range = found[index].range.clone();
+        let from = index.checked_sub(1).map_or(0, |before| found[before].range.end);
+        let apart = text[from..range.start].matches('\n').count() > 1;
+        let is_marked = |at: usize| text[found[at].range.clone()].starts_with('#');
+        if is_heading(text, &range, index == 0 || apart) {
+            (heading, is_over) = (Some(index), false);
+            continue;
+        }
+        if apart && is_over && heading.is_some_and(|heading| !is_marked(heading)) {
+            heading = None;
+        }
+        is_over = true;
+        found[index].heading = heading;
+    }
+}
+
+/// Whether what stands between two line feeds says what is below it: it is short, ends no sentence and opens no item of a list.
+/// Without a mark it stands apart from what is above it.
+fn is_heading(text: &str, range: &Range<usize>, apart: bool) -> bool {
+    let line = &text[range.clone()];
+    let begins =
+        text[..range.start].trim_end_matches([' ', '\t']).chars().next_back().is_none_or(|c| c == '\n');
+    let ends = text[range.end..].trim_start_matches([' ', '\t']).starts_with('\n');
+    let is_name = !line.ends_with(['.', '!', '?', ';', ',', '。', '！', '？', '।', '؟']) && !is_row(line);
+    begins
+        && ends
+        && is_name
+        && !line.contains('\n')
+        && !line.contains("  ")
+        && tokens(line).len() <= HEADING
+        && (line.starts_with('#')
+            || apart && !line.trim_end_matches(':').contains(": ") && !line.starts_with(['-', '*', '•']))
 }
 
 /// Whether a sentence is a row of a table, whose cells stand between bars.
@@ -276,5 +334,21 @@ mod tests {
         assert_eq!(headers, [None, None, Some(1), Some(1), None, Some(4)]);
         let capacity = content_stems("capacity").pop_first().unwrap();
         assert!(evidence.labelled(3, &capacity) && !evidence.labelled(5, &capacity));
+    }
+
+    #[test]
+    fn a_sentence_is_about_what_the_heading_of_its_paragraph_says() {
+        let text = "Alba, Vera          Born: 14.06.1951\n\nAllergies\nPenicillin (rash).\n\nMedicines\n- bisoprolol\n- apixaban\n\nShe walks.\n\n## Diet\nNo salt.\n\nNo sugar.\n";
+        let passages = [crate::seams::passage(1, "letter.txt", 0, text)];
+        let evidence = Evidence::new(&passages);
+        let headings: Vec<Option<&str>> = evidence
+            .sentences
+            .iter()
+            .map(|sentence| sentence.heading.map(|heading| evidence.text(heading)))
+            .collect();
+        let [allergies, medicines, diet] = [Some("Allergies"), Some("Medicines"), Some("## Diet")];
+        assert_eq!(headings, [None, None, allergies, None, medicines, medicines, None, None, diet, diet]);
+        let asked = content_stems("allergic allergies").pop_first().unwrap();
+        assert!(evidence.labelled(2, &asked) && !evidence.labelled(4, &asked));
     }
 }

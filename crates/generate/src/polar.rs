@@ -17,7 +17,7 @@ use crate::language::{Language, language};
 use crate::nearness::Nearness;
 use crate::prompt::YesNo;
 use crate::tasks::pattern;
-use crate::text::{Token, Wrapping, sentences, tokens};
+use crate::text::{Token, Wrapping, is_negation, sentences, tokens};
 use crate::words::content_stems;
 
 /// Words that open a question for a yes or a no.
@@ -101,6 +101,9 @@ pub(crate) fn find(
             evidence.sentences[index].citable && !INTENTION.is_match(text) && !only_names(text, evidence)
         })
         .collect();
+    if let Some(sentence) = denial(question, evidence, &citable) {
+        return Ok(Some(quotation(evidence, sentence)));
+    }
     evidence.embed(&citable, embedder)?;
     let mut ranked: Vec<(f32, usize)> =
         citable.into_iter().map(|index| (nearness.in_context(evidence, index), index)).collect();
@@ -108,7 +111,11 @@ pub(crate) fn find(
     let names = names(question);
     let inclined = inclination(&YesNo::polar(NOTHING, NOTHING), generator)?;
     let mut best: Option<(f32, Claim)> = None;
-    for &(_, index) in ranked.iter().take(ASKED) {
+    // A few words below a heading say yes to anything.
+    let says = |index: usize| {
+        tokens(evidence.text(index)).len() >= BARE || opposes(&evidence.sentences[index].denied, question)
+    };
+    for index in ranked.into_iter().map(|(_, index)| index).filter(|&index| says(index)).take(ASKED) {
         if go_on().is_break() {
             return Ok(None);
         }
@@ -123,6 +130,65 @@ pub(crate) fn find(
         }
     }
     Ok(best.map(|(_, claim)| claim))
+}
+
+/// How much of the question must stand around a sentence that says no to it, by weight.
+const DENIED: f32 = 0.65;
+/// Words of a sentence that says nothing without the heading above it, and may only deny: `None known.` below `Allergies`.
+const BARE: usize = 4;
+/// Words that leave open who or what is asked about.
+const ANY: &str = "any anybody anyone anything someone somebody something ever jemand irgendjemand etwas alguien algo quelqu'un";
+
+/// The sentence that says no by itself: it denies a word of the question, and no other holds as much of the question without
+/// denying that. A model that is asked whether it says yes finds none.
+fn denial(question: &str, evidence: &Evidence, citable: &[usize]) -> Option<usize> {
+    let (own, any) = (denied(question), content_stems(ANY));
+    let mut asked = content_stems(question);
+    asked.retain(|stem| !any.contains(stem) && !own.contains(stem));
+    let names = names(question);
+    let held = |index: usize, stem: &str| {
+        evidence.sentences[index].stems.contains(stem) || evidence.labelled(index, stem)
+    };
+    let covers =
+        |index: usize| evidence.weights.coverage(asked.iter(), |stem| held(index, stem)).unwrap_or(0.0);
+    let reaches = |index: usize| {
+        let around = &evidence.surroundings[evidence.sentences[index].passage];
+        let window =
+            index.saturating_sub(1).max(around.sentences.start)..(index + 2).min(around.sentences.end);
+        let near = |stem: &str| {
+            window.clone().any(|near| held(near, stem))
+                || around.header.contains(stem)
+                || names.contains(stem) && around.all.contains(stem)
+        };
+        evidence.weights.coverage(asked.iter(), near).unwrap_or(0.0)
+    };
+    let denies = |index: usize| -> BTreeSet<&String> {
+        let sentence = &evidence.sentences[index];
+        let text = evidence.text(index);
+        let words = tokens(text);
+        let is_bare = words.len() < BARE
+            && words.first().is_some_and(|first| is_negation(&text[first.range.clone()].to_lowercase()));
+        asked
+            .iter()
+            .filter(|stem| sentence.denied.contains(*stem) || is_bare && evidence.labelled(index, stem))
+            .collect()
+    };
+    let most = citable.iter().map(|&index| reaches(index)).fold(DENIED, f32::max);
+    let says_otherwise = |denied: &BTreeSet<&String>, than: usize| {
+        citable.iter().any(|&index| {
+            let affirms = |stem: &&&String| {
+                evidence.sentences[index].stems.contains(**stem)
+                    && !evidence.sentences[index].denied.contains(**stem)
+            };
+            index != than && denied.iter().any(|stem| affirms(&stem)) && covers(index) >= covers(than)
+        })
+    };
+    let denying = citable.iter().copied().filter(|&index| {
+        let denied = denies(index);
+        !denied.is_empty() && reaches(index) >= most && !says_otherwise(&denied, index)
+    });
+    // Of those alike the first.
+    denying.rev().max_by(|&a, &b| covers(a).total_cmp(&covers(b)))
 }
 
 /// Words of a question that name something: `Unit 7`.
@@ -240,6 +306,22 @@ mod tests {
         let model = Script::of(&[]).finding(yes);
         let mut go_on = || ControlFlow::Continue(());
         find(question, &mut Evidence::new(&passages), &model, &Counting, &mut go_on).unwrap()
+    }
+
+    #[test]
+    fn a_no_is_the_sentence_that_denies_what_is_asked() {
+        let letter = "Reason\nAcute appendicitis.\n\nThe appendix was inflamed but not perforated. He eats and walks.\n\nAllergies\nNone known.\n\nNobody was hurt when the trolley fell. The trolley was repaired.";
+        let said = |question: &str| find_in(letter, question, true).map(|claim| claim.text);
+        let perforated = said("Was the appendix perforated?");
+        assert_eq!(perforated.as_deref(), Some("The appendix was inflamed but not perforated."));
+        assert_eq!(said("Does he have any allergies?").as_deref(), Some("None known."));
+        let hurt = said("Was anybody hurt when the trolley fell?");
+        assert_eq!(hurt.as_deref(), Some("Nobody was hurt when the trolley fell."));
+        let cats = "The tenant may keep one cat in the flat. The tenant may not keep dogs.";
+        let claim = find_in(cats, "May the tenant keep a cat?", true).unwrap();
+        assert_eq!(claim.text, "Yes: The tenant may keep one cat in the flat.");
+        let claim = find_in(cats, "May the tenant keep dogs?", true).unwrap();
+        assert_eq!(claim.text, "The tenant may not keep dogs.");
     }
 
     #[test]

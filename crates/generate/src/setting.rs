@@ -175,9 +175,16 @@ static EXPLAIN: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// What asks for more than one of something: `which medicines were stopped`, but not `what falls due`.
+static SEVERAL: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^\W*(?:what|which|qué|quels|quelles)\s+(?:\w+\s+)?\w{2,}[a-hj-rtv-z]s\s+(?:are|were|is|was|do|does|did|have|has|had|can|could|may|must|shall|should|will|would|son|eran|fueron|sont|étaient|ont)\b|^\W*welche\s+\w+(?:en|er|e|s)\s+(?:sind|waren|haben|hatten|werden|wurden|können|müssen|sollen)\b",
+    )
+});
+
 /// Whether one sentence is an answer as far as the question's words tell, so that several may be one too many.
 pub(crate) fn is_brief(question: &str) -> bool {
-    is_narrow(question) && !EXPLAIN.is_match(question)
+    is_narrow(question) && !EXPLAIN.is_match(question) && !SEVERAL.is_match(question)
 }
 
 /// Whether a reply says nothing but words of the question: `A city` to `What type of city is it?` A choice is made in its words.
@@ -192,6 +199,27 @@ pub(crate) fn is_said_again(question: &str, reply: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_are_asked_for_by_a_plural() {
+        for question in [
+            "Which medicines was she discharged on?",
+            "What new alarms were set?",
+            "Welche Fristen sind einzuhalten?",
+            "¿Qué medidas son exigidas?",
+        ] {
+            assert!(!is_brief(question), "{question}");
+        }
+        for question in [
+            "What falls due when an instalment is late?",
+            "Which medicine was stopped?",
+            "What was the rent?",
+            "Which law governs the lease?",
+            "What does the tenant pay?",
+        ] {
+            assert!(is_brief(question), "{question}");
+        }
+    }
 
     #[test]
     fn the_words_of_the_question_are_no_answer() {
