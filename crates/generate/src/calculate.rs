@@ -628,6 +628,15 @@ mod tests {
         let net = "SELECT net FROM data WHERE customer LIKE 'Alda' AND paid IS NULL";
         assert_eq!(asked("What does Alda owe?", net).as_deref(), Some("126"));
         assert_eq!(asked("What net does Alda owe?", net).as_deref(), Some("105"));
+        let numbered = [passage(
+            1,
+            "invoices.csv",
+            0,
+            "No | Customer | Paid\n7 | Alda | \n8 | Berta | 2024-05-08\n9 | Alda | ",
+        )];
+        let numbers = "SELECT no FROM data WHERE customer LIKE 'Alda' AND paid IS NULL";
+        let listed = ask("What numbers do the unpaid invoices of Alda have?", numbers, &numbered);
+        assert_eq!(listed.map(|answer| answer.text).as_deref(), Some("7, 9"));
         let totals = "SELECT total FROM data WHERE paid IS NULL";
         assert_eq!(asked("Which totals are unpaid?", totals).as_deref(), Some("120, 6"));
     }

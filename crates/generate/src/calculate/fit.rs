@@ -79,9 +79,12 @@ static LAST: LazyLock<Regex> = LazyLock::new(|| {
 /// What asks for an amount.
 static HOW_MUCH: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)^\W*(?:how\s+much|what\s+(?:\w+\s+)?(?:does|do|did|is)|wie\s?viel|was\s+(?:schuldet|ist)|welche\s+summe|cuánto|qué\s+debe|combien|que\s+doit)\b",
+        r"(?i)^\W*(?:how\s+much|what\s+(?:\w+\s+)?(?:does|do|did)|what\s+is\s+(?:still\s+)?(?:owed|owing|due|unpaid|outstanding|open)|wie\s?viel|was\s+(?:schuldet|ist)|welche\s+summe|cuánto|qué\s+debe|combien|que\s+doit)\b",
     )
 });
+/// What a column is called whose numbers count nothing.
+static IDENTIFIER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\b(?:no|nr|num|number|nummer|número|numéro|id|code|ref(?:erence)?)\b"));
 /// What a column is called whose amounts leave nothing out.
 static WHOLE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\b(?:total|gross|due|brutto|gesamt\w*|importe\s+total|ttc)\b"));
@@ -154,7 +157,9 @@ impl<'a> Asked<'a> {
             return None;
         };
         let [Subject::Column(column)] = subjects.as_slice() else { return None };
-        let is_number = self.sheet.columns[*column].kind == Kind::Number && query.second.is_none();
+        let Column { kind, label, .. } = &self.sheet.columns[*column];
+        let is_number =
+            *kind == Kind::Number && !IDENTIFIER.is_match(&spaced(label)) && query.second.is_none();
         let asks = !self.said.lacking.is_empty() && HOW_MUCH.is_match(self.question);
         (is_number && asks).then_some(Figure {
             function: Function::Sum,
