@@ -49,15 +49,35 @@ fn a_question_about_every_document_visits_every_document() {
 }
 
 #[test]
-fn an_answer_to_such_a_question_names_the_command_that_visits_all() {
+fn such_a_question_is_answered_by_visiting_all_or_names_the_command_that_does() {
     let Some(desk) = desk() else { return };
     let folder = path(&desk, "");
+    let answer = desk.json(&["ask", "Which documents mention Anna Lund?", "--folder", &folder]);
+    assert_eq!(answer["answer"].as_str().unwrap().lines().next(), Some("1 of 3 documents:"), "{answer:#}");
+    assert_eq!(answer["asks_for_all"], false);
+    let cited = &answer["claims"][1]["citations"][0];
+    assert!(cited["path"].as_str().unwrap().ends_with("consulting.txt"));
+    assert_verbatim(cited);
     let said = |question: &str| {
         let output = desk.run(&["ask", question, "--folder", &folder]);
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(said("Which of these contracts have a non-compete clause?").contains("`carrel list`"));
+    assert!(said("List all contracts from Birch Ltd").contains("`carrel list`"));
     assert!(!said("How much is the monthly rent?").contains("`carrel list`"));
+}
+
+#[test]
+fn a_question_for_a_summary_reads_the_document_that_it_names() {
+    let Some(desk) = desk() else { return };
+    let question = ["ask", "Summarise the supply agreement with Holm Orchards", "--folder", &path(&desk, "")];
+    let answer = desk.json(&question);
+    assert!(!answer["claims"].as_array().unwrap().is_empty(), "{answer:#}");
+    for cited in
+        answer["claims"].as_array().unwrap().iter().flat_map(|claim| claim["citations"].as_array().unwrap())
+    {
+        assert!(cited["path"].as_str().unwrap().ends_with("supply.txt"), "{cited:#}");
+        assert_verbatim(cited);
+    }
 }
 
 #[test]

@@ -30,7 +30,8 @@ use std::time::{Duration, Instant};
 use carrel_corpus::{
     ChunkId, Coverage, Document, DocumentId, Embedder, FolderId, Generator, Outcome, Passage, SeamError,
 };
-use carrel_generate::{AnswerRequest, Event, Stats};
+use carrel_generate::tasks::Source;
+use carrel_generate::{AnswerRequest, Event, Holdings, Stats};
 use carrel_index::{FileRecord, FileStamp, Filter, Index, IndexConfig, Query, Ranking, parse_query};
 use carrel_ingest::{Password, Stamp, Workers};
 use carrel_models::{LocalEmbedder, LocalReranker, Store};
@@ -335,10 +336,12 @@ impl Library {
             history: &history,
             passages: &passages,
             coverage,
-            read: &|document| self.passages_of(document, None),
-            sheets: &|| {
-                let sheets = self.sheets(&asked_of, &filter, &request.pinned);
-                sheets.map_err(|error| SeamError::caused_by("could not look for spreadsheets", error))
+            holdings: &Asked {
+                library: self,
+                question: &asked_of,
+                filter: &filter,
+                all: &asked_for,
+                pinned: &request.pinned,
             },
             config: &self.config.answers,
         };
@@ -357,10 +360,11 @@ impl Library {
                 }
                 Event::Claim(claim) => sink(AskEvent::Claim(claim)),
                 Event::Note(note) => sink(AskEvent::Note(note)),
+                Event::Visited(visited) => sink(AskEvent::Visited(visited)),
                 Event::Rewritten(question) => sink(AskEvent::Rewritten(question)),
             },
         )?;
-        if filter.documents != asked_for.documents {
+        if filter.documents != asked_for.documents && !stats.is_of_whole_documents {
             answer.notes.push(self.only_searched(&filter.documents)?);
         }
         let mut answered = Answered {
@@ -371,6 +375,7 @@ impl Library {
             seconds_to_first_token: first_token,
             tokens_per_second: tokens_per_second(&stats),
             grounds: stats.grounds,
+            is_of_whole_documents: stats.is_of_whole_documents,
         };
         if request.remember {
             answered.conversation = Some(self.remember(request, &answered)?);
@@ -463,6 +468,50 @@ impl Library {
             collapse_duplicates: true,
             strict_phrases: false,
         })
+    }
+}
+
+/// What a question may be answered from.
+struct Asked<'a> {
+    library: &'a Library,
+    question: &'a str,
+    filter: &'a Filter,
+    /// As it was asked for, whatever documents the question names.
+    all: &'a Filter,
+    pinned: &'a [DocumentId],
+}
+
+impl Holdings for Asked<'_> {
+    fn read(&self, document: DocumentId, query: Option<&str>) -> Result<Vec<Passage>, SeamError> {
+        self.library.passages_of(document, query)
+    }
+
+    fn opening(&self, document: DocumentId) -> Result<Option<Passage>, SeamError> {
+        let opening = self.library.index.opening(document);
+        opening.map_err(|error| SeamError::caused_by("could not read the document", error))
+    }
+
+    fn sheets(&self) -> Result<Vec<Passage>, SeamError> {
+        let sheets = self.library.sheets(self.question, self.filter, self.pinned);
+        sheets.map_err(|error| SeamError::caused_by("could not look for spreadsheets", error))
+    }
+
+    fn documents(&self) -> Result<Vec<Source>, SeamError> {
+        let all = match self.pinned {
+            [] => self.all.clone(),
+            pinned => Filter { documents: pinned.to_vec(), ..self.all.clone() },
+        };
+        match self.library.sources(&all) {
+            Err(Error::NoText(_)) => Ok(Vec::new()),
+            found => found.map_err(|error| SeamError::caused_by("could not list the documents", error)),
+        }
+    }
+
+    fn meant(&self, name: &str) -> Result<Vec<Source>, SeamError> {
+        let meant = self.library.index.meant(name, self.all);
+        let meant = meant.map_err(|error| SeamError::caused_by("could not look for the document", error))?;
+        let documents = self.documents()?;
+        Ok(documents.into_iter().filter(|source| meant.contains(&source.document)).collect())
     }
 }
 

@@ -254,7 +254,7 @@ pub struct Answer {
     /// Of a refusal the sentence that came nearest to an answer.
     #[serde(default)]
     pub nearest: Option<Citation>,
-    /// Whether only a visit to every document can answer such a question.
+    /// Whether only a visit to every document can answer such a question, and there was none.
     #[serde(default)]
     pub asks_for_all: bool,
     pub notes: Vec<String>,
@@ -275,7 +275,8 @@ impl From<&Answered> for Answer {
             passages: passages(&answer.passages),
             refused: answer.refused,
             nearest: answer.nearest.as_ref().map(Citation::from),
-            asks_for_all: carrel_generate::tasks::asks_for_all(&answered.question).is_some(),
+            asks_for_all: !answered.is_of_whole_documents
+                && carrel_generate::tasks::asks_for_all(&answered.question).is_some(),
             notes: answer.notes.clone(),
             coverage: Coverage::from(&answer.coverage),
             conversation: answered.conversation.clone(),
@@ -296,6 +297,7 @@ pub fn event(event: &AskEvent<'_>) -> (&'static str, Value) {
         AskEvent::Delta(text) => ("delta", json!({ "text": text })),
         AskEvent::Claim(claim) => ("claim", json!(Claim::from(*claim))),
         AskEvent::Note(text) => ("note", json!({ "text": text })),
+        AskEvent::Visited(visited) => ("visited", json!(Visited::from(*visited))),
     }
 }
 

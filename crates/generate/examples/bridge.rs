@@ -12,7 +12,8 @@ use carrel_corpus::{
     ChunkId, Coverage, DocumentId, Embedder, Finish, Generation, Generator, Locator, Passage, Prompt, Role,
     SeamError, Span,
 };
-use carrel_generate::{AnswerConfig, AnswerRequest, answer, calibration};
+use carrel_generate::tasks::Source;
+use carrel_generate::{AnswerConfig, AnswerRequest, Holdings, answer, calibration};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,8 +53,7 @@ fn answered(question: &str, passages: &[Passage]) -> Result<Value, Box<dyn std::
         history: &[],
         passages,
         coverage: Coverage::default(),
-        read: &|_| Ok(passages.to_vec()),
-        sheets: &|| Ok(Vec::new()),
+        holdings: &Given(passages),
         config: &config,
     };
     let (answer, stats) = answer(&request, &Remote, &Remote, &mut |_| ControlFlow::Continue(()))?;
@@ -70,6 +70,31 @@ fn answered(question: &str, passages: &[Passage]) -> Result<Value, Box<dyn std::
         "text": answer.text, "refused": answer.refused, "claims": claims, "notes": answer.notes,
         "prompt_tokens": stats.prompt_tokens, "output_tokens": stats.output_tokens,
     }))
+}
+
+/// No more than the passages that were given.
+struct Given<'a>(&'a [Passage]);
+
+impl Holdings for Given<'_> {
+    fn read(&self, _: DocumentId, _: Option<&str>) -> Result<Vec<Passage>, SeamError> {
+        Ok(self.0.to_vec())
+    }
+
+    fn opening(&self, _: DocumentId) -> Result<Option<Passage>, SeamError> {
+        Ok(None)
+    }
+
+    fn sheets(&self) -> Result<Vec<Passage>, SeamError> {
+        Ok(Vec::new())
+    }
+
+    fn documents(&self) -> Result<Vec<Source>, SeamError> {
+        Ok(Vec::new())
+    }
+
+    fn meant(&self, _: &str) -> Result<Vec<Source>, SeamError> {
+        Ok(Vec::new())
+    }
 }
 
 fn passage(at: usize, value: &Value) -> Passage {

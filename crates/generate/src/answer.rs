@@ -20,7 +20,8 @@ use crate::polar::{self, is_polar, without_yes};
 use crate::prompt::{self, Shown};
 use crate::setting::{is_narrow, is_said_again, parts};
 use crate::stream::{Finished, Reply, is_absent};
-use crate::tasks::asks_for_all;
+use crate::tasks::{Source, Visited, asks_for_all};
+use crate::whole::of_whole_documents;
 use crate::{AnswerConfig, Error, Turn};
 
 /// What an answer is made from.
@@ -33,12 +34,30 @@ pub struct AnswerRequest<'a> {
     /// What was found, best first.
     pub passages: &'a [Passage],
     pub coverage: Coverage,
-    /// All passages of a document in their order, for a table that is computed with.
-    pub read: &'a dyn Fn(DocumentId) -> Result<Vec<Passage>, SeamError>,
-    /// The passages of spreadsheets that bear on the question, best first. Rows hold few words: in a folder of prose they are found far
-    /// behind it.
-    pub sheets: &'a dyn Fn() -> Result<Vec<Passage>, SeamError>,
+    pub holdings: &'a dyn Holdings,
     pub config: &'a AnswerConfig,
+}
+
+/// What there is besides the best passages, for answers that need more than these.
+pub trait Holdings {
+    /// Passages of one document: with a query the ones nearest to it, best first; without one all, in order.
+    ///
+    /// # Errors
+    /// Fails when the library cannot be read; so do the others.
+    fn read(&self, document: DocumentId, query: Option<&str>) -> Result<Vec<Passage>, SeamError>;
+
+    /// The passage that a document begins with; none of one without text.
+    fn opening(&self, document: DocumentId) -> Result<Option<Passage>, SeamError>;
+
+    /// The passages of spreadsheets that bear on the question, best first. Rows hold few words: in a folder of prose they are
+    /// found far behind it.
+    fn sheets(&self) -> Result<Vec<Passage>, SeamError>;
+
+    /// The documents that the question is asked of, by path.
+    fn documents(&self) -> Result<Vec<Source>, SeamError>;
+
+    /// Those of them that `name` may be meant for, by what they say; none where it may be meant for many.
+    fn meant(&self, name: &str) -> Result<Vec<Source>, SeamError>;
 }
 
 /// What happens while an answer is written.
@@ -50,6 +69,8 @@ pub enum Event<'a> {
     /// A finished sentence with its verdict, in order.
     Claim(&'a Claim),
     Note(&'a str),
+    /// How far the reading of whole documents has come.
+    Visited(Visited<'a>),
     /// A follow-up as it was rewritten by [`standalone_question`](crate::standalone_question); sent by whoever
     /// calls that, before searching.
     Rewritten(&'a str),
@@ -64,9 +85,20 @@ pub struct Stats {
     pub prefill_seconds: f64,
     pub decode_seconds: f64,
     pub grounds: Grounds,
+    /// Whether whole documents were read for it, one by one.
+    pub is_of_whole_documents: bool,
 }
 
 impl Stats {
+    /// Adds what was generated in another count.
+    pub(crate) fn take(&mut self, other: &Stats) {
+        self.prompt_tokens += other.prompt_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.output_tokens += other.output_tokens;
+        self.prefill_seconds += other.prefill_seconds;
+        self.decode_seconds += other.decode_seconds;
+    }
+
     pub(crate) fn add(&mut self, generation: &Generation) {
         self.prompt_tokens += generation.prompt_tokens;
         self.cached_tokens += generation.cached_tokens;
@@ -109,6 +141,9 @@ pub fn answer(
     }
     let mut stats = Stats::default();
     if !polar && let Some(answer) = calculated(request, generator, embedder, &mut stats, sink)? {
+        return Ok((answer, stats));
+    }
+    if let Some(answer) = of_whole_documents(request, generator, embedder, &mut stats, sink)? {
         return Ok((answer, stats));
     }
     let packed = pack(request.asked, request.passages, config, generator, embedder)?;
@@ -430,7 +465,7 @@ impl Writing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seams::{Counting, Script, passage};
+    use crate::seams::{Counting, Script, Shelf, passage};
 
     const LEASE: &str = "This lease is made between Anna Holm and Birch Ltd. The monthly rent is 900 euros. \
                          The rent is due on March 1, 2024. The tenant shall not keep dogs in the flat.";
@@ -448,8 +483,7 @@ mod tests {
             history: &[],
             passages,
             coverage: Coverage::default(),
-            read: &|_| Ok(passages.to_vec()),
-            sheets: &|| Ok(Vec::new()),
+            holdings: &Shelf::of(passages),
             config: &config,
         };
         let mut streamed = String::new();
@@ -617,7 +651,7 @@ mod tests {
         let question = "How high is the monthly rent?";
         assert_eq!(read(Script::of(&[reply]).finding(true), question), [false]);
         assert_eq!(read(Script::of(&[reply]).finding(false), question), [false, true]);
-        let of_all = "Which documents name the monthly rent?";
+        let of_all = "List every document on the monthly rent.";
         assert_eq!(read(Script::of(&[reply]).finding(true), of_all), [true]);
         let two = "How high is the monthly rent and where are bicycles kept?";
         assert_eq!(read(Script::of(&[reply]).finding(true), two), [true]);
@@ -716,6 +750,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_of_every_document_is_answered_by_visiting_each() {
+        let (answer, _, script) = ask("Which documents mention Anna Holm?", "", &folder());
+        assert_eq!(answer.text.lines().next(), Some("1 of 2 documents:"));
+        assert!(answer.claims[1].citations[0].quote.contains("Anna Holm"), "{answer:?}");
+        assert!(script.asked.lock().unwrap().is_empty(), "a name is no matter of judgement");
+    }
+
+    #[test]
+    fn a_document_that_is_named_is_summarised_whole() {
+        let reply = "The monthly rent is 900 euros.\nThe tenant shall not keep dogs in the flat.";
+        let (answer, _, script) = ask("What are the main points of the lease?", reply, &folder());
+        assert_eq!(answer.text.lines().next(), Some("- The monthly rent is 900 euros."));
+        assert!(answer.notes.iter().any(|note| note.contains("lease.txt")), "{:?}", answer.notes);
+        assert!(!script.asked.lock().unwrap()[0].messages[1].content.contains("Bicycles"));
+    }
+
+    #[test]
+    fn two_documents_that_are_named_are_compared() {
+        let (answer, _, _) =
+            ask("What are the differences between the lease and the house rules?", "", &folder());
+        assert!(answer.text.contains("- lease.txt: “The monthly rent is 900 euros.”"), "{}", answer.text);
+        for claim in &answer.claims {
+            assert_eq!(claim.span.of(&answer.text), claim.text);
+        }
+    }
+
+    #[test]
     fn the_reader_can_leave() {
         let script =
             Script::of(&["The monthly rent is 900 euros. The rent is due on March 1, 2024."]).finding(true);
@@ -727,8 +788,7 @@ mod tests {
             history: &[],
             passages: &passages,
             coverage: Coverage::default(),
-            read: &|_| Ok(passages.to_vec()),
-            sheets: &|| Ok(Vec::new()),
+            holdings: &Shelf::of(&passages),
             config: &config,
         };
         let leave = &mut |event: Event| match event {

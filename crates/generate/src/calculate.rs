@@ -71,7 +71,7 @@ pub(crate) fn calculated(
     let near = near_tables(request)?;
     for passage in &near {
         if let Entry::Vacant(document) = documents.entry(passage.document) {
-            document.insert((request.read)(passage.document)?);
+            document.insert(request.holdings.read(passage.document, None)?);
         }
     }
     let is_of_many = is_of_many(request.asked);
@@ -135,7 +135,7 @@ fn near_tables(request: &AnswerRequest) -> Result<Vec<Passage>, Error> {
     let looked = if looks_further { NEAREST } else { 1 };
     let mut near: Vec<Passage> = request.passages.iter().take(looked).filter(holds_rows).cloned().collect();
     if looks_further {
-        let sheets = (request.sheets)()?;
+        let sheets = request.holdings.sheets()?;
         near.extend(sheets.into_iter().filter(|sheet| holds_rows(&sheet)));
     }
     Ok(near)
@@ -396,7 +396,7 @@ mod tests {
 
     use super::*;
     use crate::AnswerConfig;
-    use crate::seams::{Counting, Script, passage};
+    use crate::seams::{Counting, Script, Shelf, passage};
 
     const INVOICES: &str = "Customer | Net | Paid\n\
                             Harbour Authority | £1,200.50 | 2024-05-08\n\
@@ -418,11 +418,7 @@ mod tests {
             history: &[],
             passages,
             coverage: Coverage::default(),
-            read: &|document| {
-                let all = passages.iter().chain(sheets);
-                Ok(all.filter(|passage| passage.document == document).cloned().collect())
-            },
-            sheets: &|| Ok(sheets.to_vec()),
+            holdings: &Shelf { passages, sheets },
             config: &config,
         };
         calculated(&request, &script, &Counting, &mut Stats::default(), &mut |_| ControlFlow::Continue(()))

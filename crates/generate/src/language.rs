@@ -89,6 +89,38 @@ pub(crate) fn refusal(question: &str) -> &'static str {
     }
 }
 
+/// How Carrel says, in the language of the question, how many of the documents answer it.
+pub(crate) fn of_documents(question: &str, found: usize, all: usize) -> String {
+    match language(question) {
+        Language::English => format!("{found} of {all} documents:"),
+        Language::German => format!("{found} von {all} Dokumenten:"),
+        Language::Spanish => format!("{found} de {all} documentos:"),
+        Language::French => format!("{found} documents sur {all} :"),
+        Language::Italian => format!("{found} documenti su {all}:"),
+        Language::Portuguese => format!("{found} de {all} documentos:"),
+        Language::Dutch => format!("{found} van {all} documenten:"),
+        Language::Chinese | Language::Japanese | Language::Arabic | Language::Russian => {
+            format!("{found} / {all}:")
+        }
+    }
+}
+
+/// How Carrel says, in the language of the question, how far two documents differ.
+pub(crate) fn of_differences(question: &str, found: usize, same: usize) -> String {
+    match language(question) {
+        Language::English => format!("{found} differences; {same} sentences are the same:"),
+        Language::German => format!("{found} Unterschiede; {same} Sätze sind gleich:"),
+        Language::Spanish => format!("{found} diferencias; {same} frases son iguales:"),
+        Language::French => format!("{found} différences ; {same} phrases sont identiques :"),
+        Language::Italian => format!("{found} differenze; {same} frasi sono uguali:"),
+        Language::Portuguese => format!("{found} diferenças; {same} frases são iguais:"),
+        Language::Dutch => format!("{found} verschillen; {same} zinnen zijn gelijk:"),
+        Language::Chinese | Language::Japanese | Language::Arabic | Language::Russian => {
+            format!("≠ {found}; = {same}:")
+        }
+    }
+}
+
 /// Openings and phrases with which a model says that it found no answer.
 const ABSENCES: [&str; 40] = [
     "documents do not say",

@@ -30,13 +30,14 @@ mod support;
 pub mod tasks;
 mod text;
 mod versions;
+mod whole;
 mod words;
 
 use std::fmt;
 
 use carrel_corpus::SeamError;
 
-pub use answer::{AnswerRequest, Event, Stats, answer};
+pub use answer::{AnswerRequest, Event, Holdings, Stats, answer};
 pub use conversation::{changes_topic, leans_on_history, standalone_question};
 pub use grounds::Grounds;
 pub use setting::{Setting, as_question, setting, without_manner};

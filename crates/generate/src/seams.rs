@@ -8,7 +8,9 @@ use carrel_corpus::{
     ChunkId, DocumentId, Embedder, Finish, Generation, Generator, Locator, Passage, Prompt, SeamError, Span,
 };
 
+use crate::Holdings;
 use crate::grounds::NOTHING;
+use crate::tasks::Source;
 use crate::text::tokens;
 
 /// Gives its replies in turn and the last of them from then on, in pieces of a few characters, and remembers what it was asked.
@@ -131,6 +133,48 @@ fn count(text: &str) -> Vec<f32> {
     }
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-6);
     vector.into_iter().map(|x| x / length).collect()
+}
+
+/// A library of a few passages.
+pub(crate) struct Shelf<'a> {
+    pub passages: &'a [Passage],
+    /// Found only where spreadsheets are looked for.
+    pub sheets: &'a [Passage],
+}
+
+impl<'a> Shelf<'a> {
+    pub fn of(passages: &'a [Passage]) -> Shelf<'a> {
+        Shelf { passages, sheets: &[] }
+    }
+}
+
+impl Holdings for Shelf<'_> {
+    fn read(&self, document: DocumentId, _: Option<&str>) -> Result<Vec<Passage>, SeamError> {
+        let all = self.passages.iter().chain(self.sheets);
+        Ok(all.filter(|passage| passage.document == document).cloned().collect())
+    }
+
+    fn opening(&self, document: DocumentId) -> Result<Option<Passage>, SeamError> {
+        Ok(self.read(document, None)?.into_iter().next())
+    }
+
+    fn sheets(&self) -> Result<Vec<Passage>, SeamError> {
+        Ok(self.sheets.to_vec())
+    }
+
+    fn documents(&self) -> Result<Vec<Source>, SeamError> {
+        let mut all: Vec<Source> = Vec::new();
+        for Passage { document, path, .. } in self.passages {
+            if all.iter().all(|known| known.document != *document) {
+                all.push(Source { document: *document, path: path.clone() });
+            }
+        }
+        Ok(all)
+    }
+
+    fn meant(&self, _: &str) -> Result<Vec<Source>, SeamError> {
+        self.documents()
+    }
 }
 
 /// A passage of a document of its own.

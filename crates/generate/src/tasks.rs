@@ -16,9 +16,10 @@ use carrel_corpus::{Citation, Claim, DocumentId, Passage, SeamError};
 
 pub use compare::{Comparison, Difference, compare};
 pub use draft::{Draft, draft};
+pub(crate) use exhaustive::mentions;
 pub use exhaustive::{Exhausted, ExhaustiveConfig, Row, Signs, Verdict, exhaustive};
-pub(crate) use scope::pattern;
 pub use scope::{Criterion, Wanted, asks_for_all};
+pub(crate) use scope::{Told, compared, mentioned, pattern, surely_of_all, told};
 pub use summarise::{SectionPoints, Summarised, SummaryConfig, summarise};
 pub use table::{Cell, Table, TableConfig, TableRow, extract_table};
 
@@ -44,7 +45,7 @@ pub struct Visited<'a> {
 }
 
 /// The passages that claims cite, numbered from 1 in the order of first citation; citations are renumbered.
-fn renumber(claims: &mut [Claim], passages: &[Passage]) -> Vec<Passage> {
+pub(crate) fn renumber(claims: &mut [Claim], passages: &[Passage]) -> Vec<Passage> {
     let mut kept: Vec<Passage> = Vec::new();
     for citation in claims.iter_mut().flat_map(|claim| &mut claim.citations) {
         citation.number = number_of(citation, passages, &mut kept);

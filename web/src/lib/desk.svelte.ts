@@ -1,7 +1,7 @@
 // What the page knows: the library's state, the conversation, and the place that the reader is open at.
 
 import * as api from "./api";
-import type { Answer, Citation, Claim, ConversationSummary, Coverage, Evidence, Passage, Place, Status } from "./types";
+import type { Answer, Citation, Claim, ConversationSummary, Coverage, Evidence, Passage, Place, Status, Visited } from "./types";
 import { Work } from "./work.svelte";
 
 export type Phase = "searching" | "writing" | "done" | "stopped" | "failed";
@@ -15,6 +15,8 @@ export class Exchange {
   text = $state("");
   claims: Claim[] = $state([]);
   notes: string[] = $state([]);
+  /** How far the reading of whole documents has come. */
+  visited: Visited | null = $state(null);
   refused = $state(false);
   /** Of a refusal the sentence that came nearest to an answer. */
   nearest: Citation | null = $state(null);
@@ -282,6 +284,7 @@ class Desk {
       exchange.text += data.text;
     } else if (event === "claim") exchange.claims.push(data);
     else if (event === "note") exchange.notes.push(data.text);
+    else if (event === "visited") exchange.visited = data;
     else if (event === "error") {
       exchange.phase = "failed";
       exchange.error = { message: data.message, hint: data.hint ?? null };

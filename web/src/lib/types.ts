@@ -181,3 +181,10 @@ export interface Place {
   span: Span;
   quote: string;
 }
+
+/** How far work over whole documents has come. */
+export interface Visited {
+  done: number;
+  total: number;
+  path: string;
+}

@@ -3,7 +3,9 @@
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Instant;
 
+use carrel_generate::tasks::Visited;
 use clap::Args;
 
 use super::desk::{Desk, Here};
@@ -112,6 +114,10 @@ fn ask_served(
             }
             "delta" => page.delta(text_of(data).as_str()),
             "note" => page.note(text_of(data).as_str()),
+            "visited" => {
+                let wire::Visited { done, total, path } = serde_json::from_str(data).map_err(parse)?;
+                page.visited(Visited { done, total, path: &path });
+            }
             "rewritten" | "passages" => {}
             "claim" => page.claim(&serde_json::from_str::<wire::Claim>(data).map_err(parse)?),
             _ => {}
@@ -133,6 +139,8 @@ struct Page {
     streams: bool,
     terminal: bool,
     meter: Meter,
+    /// When whole documents began to be read.
+    visiting: Option<Instant>,
     /// What the model has written so far.
     written: String,
     /// How much of it is on stdout.
@@ -146,6 +154,7 @@ impl Page {
             streams: !json && std::io::stdout().is_terminal(),
             terminal: std::io::stderr().is_terminal(),
             meter: Meter::new(),
+            visiting: None,
             written: String::new(),
             printed: 0,
         }
@@ -159,6 +168,7 @@ impl Page {
             AskEvent::Delta(text) => self.delta(text),
             AskEvent::Claim(claim) => self.claim(&wire::Claim::from(*claim)),
             AskEvent::Note(note) => self.note(note),
+            AskEvent::Visited(visited) => self.visited(*visited),
             AskEvent::Passages { .. } | AskEvent::Rewritten(_) => {}
         }
     }
@@ -167,6 +177,11 @@ impl Page {
         self.written.push_str(text);
         let unfinished = self.written[self.printed.min(self.written.len())..].replace('\n', " ");
         self.meter.show(unfinished.trim_start(), 0, 0, None);
+    }
+
+    fn visited(&mut self, visited: Visited<'_>) {
+        let began = *self.visiting.get_or_insert_with(Instant::now);
+        self.meter.step(visited, began);
     }
 
     fn note(&mut self, note: &str) {

@@ -77,11 +77,16 @@ impl Meter {
     pub fn watch(&mut self) -> impl FnMut(Visited<'_>) -> ControlFlow<()> {
         let began = Instant::now();
         move |visited: Visited<'_>| {
-            let each = began.elapsed().as_secs_f64() / visited.done.max(1) as f64;
-            let left = each * visited.total.saturating_sub(visited.done) as f64;
-            self.show(visited.path, visited.done as u64, visited.total as u64, Some(left));
+            self.step(visited, began);
             if interrupt::interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
+    }
+
+    /// Shows one step of work that began at `began`.
+    pub fn step(&mut self, visited: Visited<'_>, began: Instant) {
+        let each = began.elapsed().as_secs_f64() / visited.done.max(1) as f64;
+        let left = each * visited.total.saturating_sub(visited.done) as f64;
+        self.show(visited.path, visited.done as u64, visited.total as u64, Some(left));
     }
 
     /// Takes the bar away.

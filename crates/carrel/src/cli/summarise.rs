@@ -61,13 +61,16 @@ impl SummariseArgs {
 
 fn print(summary: &wire::Summary) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
+    let mut at = 0;
     for claim in &summary.claims {
-        writeln!(out, "- {}{}", claim.text, marks(claim))?;
+        let end = claim.span[1];
+        write!(out, "{}{}", summary.summary.get(at..end).unwrap_or(&claim.text), marks(claim))?;
+        at = end;
     }
     if summary.claims.is_empty() {
         eprintln!("nothing could be said that the text supports");
     } else {
-        writeln!(out)?;
+        writeln!(out, "\n")?;
         print_citations(&mut out, &summary.claims)?;
         writeln!(out)?;
     }

@@ -2,6 +2,7 @@
 
 use carrel_corpus::{Answer, Claim, Coverage, DocumentId, FolderId, Locator, Passage, Span};
 use carrel_generate::Grounds;
+use carrel_generate::tasks::Visited;
 use carrel_index::{Ranking, StoredDocument};
 
 /// Results of a search when no number is named.
@@ -56,6 +57,8 @@ pub enum AskEvent<'a> {
     Claim(&'a Claim),
     /// A remark for the person who waits.
     Note(&'a str),
+    /// How far the reading of whole documents has come.
+    Visited(Visited<'a>),
 }
 
 /// A finished answer with what it cost.
@@ -72,6 +75,8 @@ pub struct Answered {
     pub tokens_per_second: Option<f64>,
     /// What spoke for the answer, for calibrating when to refuse.
     pub grounds: Grounds,
+    /// Whether whole documents were read for it, one by one.
+    pub is_of_whole_documents: bool,
 }
 
 /// A stretch of a document with what stands around it.

@@ -162,7 +162,7 @@ impl Library {
     }
 
     /// The documents with text that `filter` lets through, by path.
-    fn sources(&self, filter: &Filter) -> Result<Vec<Source>, Error> {
+    pub(super) fn sources(&self, filter: &Filter) -> Result<Vec<Source>, Error> {
         let mut records = self.index.documents(filter)?;
         records.retain(|record| record.outcome.is_searchable() && record.chunks > 0);
         if records.is_empty() {

@@ -3,14 +3,14 @@
 //! The model only proposes. What it quotes must stand in the passage, and its question must be understood by somebody
 //! who does not see it.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use carrel_corpus::{Citation, Generator, Passage};
 
 use crate::conversation::leans_on_history;
 use crate::evidence::Evidence;
 use crate::prompt::{self, Shown, fenced};
-use crate::words::content_stems;
+use crate::words::{content_stems, find};
 use crate::{Error, Stats};
 
 /// A question that `answer` answers.
@@ -51,7 +51,7 @@ pub fn draft(
         && content_stems(question).len() >= LEAST_WORDS
         && !leans_on_history(question)
         && !["text", "passage", "document"].iter().any(|word| question.to_lowercase().contains(word));
-    let found = find(&passage.text, quote);
+    let found = find(&passage.text, quote, false);
     let (true, Some(range)) = (stands_alone && content_stems(quote).len() >= LEAST_WORDS, found) else {
         return Ok(None);
     };
@@ -67,17 +67,6 @@ pub fn draft(
         question: question.to_owned(),
         answer: evidence.citation(first..last + 1),
     }))
-}
-
-/// Where `wanted` stands in `text`, whatever the white space.
-fn find(text: &str, wanted: &str) -> Option<Range<usize>> {
-    let squeezed: Vec<(usize, char)> = text.char_indices().filter(|(_, c)| !c.is_whitespace()).collect();
-    let wanted: Vec<char> = wanted.chars().filter(|c| !c.is_whitespace()).collect();
-    let at = squeezed
-        .windows(wanted.len().max(1))
-        .position(|window| window.iter().map(|(_, c)| c).eq(wanted.iter()))?;
-    let (last, character) = squeezed[at + wanted.len() - 1];
-    Some(squeezed[at].0..last + character.len_utf8())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::evidence::Evidence;
 use crate::nearness::Nearness;
 use crate::prompt::YesNo;
 use crate::support::logistic;
+use crate::words::find_words;
 use crate::{Error, Stats};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +108,38 @@ pub fn exhaustive(
         }
     }
     decide(&mut state.rows);
+    Ok(())
+}
+
+/// Looks through all documents for any of `names`, whatever its case.
+///
+/// # Errors
+/// Fails when the reader does.
+pub(crate) fn mentions(
+    names: &[String],
+    documents: &[Source],
+    state: &mut Exhausted,
+    read: &mut Reader,
+    watch: &mut Watcher,
+) -> Result<(), Error> {
+    for source in documents {
+        let passages = read(source.document, None)?;
+        let evidence = Evidence::new(&passages);
+        let found = (0..evidence.sentences.len())
+            .find(|&at| names.iter().any(|name| find_words(evidence.text(at), name).is_some()));
+        state.rows.push(Row {
+            document: source.document,
+            path: source.path.clone(),
+            verdict: if found.is_some() { Verdict::Meets } else { Verdict::DoesNot },
+            probability: if found.is_some() { 1.0 } else { 0.0 },
+            signs: None,
+            evidence: found.map(|at| evidence.citation(at..at + 1)),
+        });
+        let seen = Visited { done: state.rows.len(), total: documents.len(), path: &source.path };
+        if watch(seen).is_break() {
+            break;
+        }
+    }
     Ok(())
 }
 

@@ -1,12 +1,16 @@
 //! Summarises documents of any length: each section by the model, its sentences checked, the most telling ones kept.
 //!
-//! Nothing is written over summaries again: what is chosen for the end is what was checked against the text.
+//! Nothing is written over summaries again: what is chosen for the end is what was checked against the text. Where the text
+//! does not say what the model wrote, its own sentence that the model meant stands in the place of that.
 
-use carrel_corpus::{Answer, Claim, Coverage, DocumentId, Embedder, Generator, Passage, Span, Support};
+use carrel_corpus::{
+    Answer, Citation, Claim, Coverage, DocumentId, Embedder, Generator, Passage, Span, Support,
+};
 
 use super::{Reader, Source, Visited, Watcher, renumber};
 use crate::align::Aligner;
-use crate::language::says_absent;
+use crate::evidence::{Evidence, Sentence};
+use crate::language::{language, says_absent};
 use crate::stream::Reply;
 use crate::text::dot;
 use crate::{Error, Stats, prompt};
@@ -15,15 +19,16 @@ use crate::{Error, Stats, prompt};
 pub struct SummaryConfig {
     /// Tokens of document text in one section.
     pub section_tokens: usize,
-    /// Tokens that the model may write about one section.
+    /// Tokens of one point.
     pub point_tokens: usize,
-    /// Points of the finished summary.
+    /// Points of the finished summary, and of a long one: a point for each section up to these.
     pub points: usize,
+    pub most_points: usize,
 }
 
 impl Default for SummaryConfig {
     fn default() -> SummaryConfig {
-        SummaryConfig { section_tokens: 900, point_tokens: 90, points: 8 }
+        SummaryConfig { section_tokens: 900, point_tokens: 45, points: 8, most_points: 30 }
     }
 }
 
@@ -60,18 +65,30 @@ pub fn summarise(
     (generator, embedder): (&dyn Generator, &dyn Embedder),
     watch: &mut Watcher,
 ) -> Result<Answer, Error> {
+    let read: Vec<(&Source, Vec<Passage>)> = documents
+        .iter()
+        .map(|source| Ok((source, read(source.document, None)?)))
+        .collect::<Result<_, Error>>()?;
+    let tokens = |passage: &Passage| generator.count_tokens(&passage.text);
+    let all: usize = read.iter().flat_map(|(_, passages)| passages).map(tokens).sum();
+    // A model that reads all of a short text at once tells of its beginning.
+    let section_tokens =
+        (all / LEAST_SECTIONS).clamp(config.section_tokens / LEAST_SECTIONS, config.section_tokens);
     let mut sections: Vec<(&Source, usize, Vec<Passage>)> = Vec::new();
-    for source in documents {
-        let parts = cut(read(source.document, None)?, config.section_tokens, generator).into_iter();
+    for (source, passages) in read {
+        let parts = cut(passages, section_tokens, generator).into_iter();
         sections.extend(parts.enumerate().map(|(at, part)| (source, at, part)));
     }
     state.total = sections.len();
+    let most = sections.len().clamp(config.points, config.most_points);
+    let of_section = most.div_ceil(sections.len().max(1)).clamp(LEAST_OF_SECTION, MOST_OF_SECTION);
     for (source, section, passages) in &sections {
         let document = source.document;
         if state.sections.iter().any(|done| (done.document, done.section) == (document, *section)) {
             continue;
         }
-        let points = points_of(passages, config, (generator, embedder), &mut state.stats)?;
+        let reader = Section::new(passages, embedder)?;
+        let points = reader.points(of_section, config, generator, &mut state.stats)?;
         state.sections.push(SectionPoints { document, section: *section, points });
         let seen = Visited { done: state.sections.len(), total: state.total, path: &source.path };
         if watch(seen).is_break() {
@@ -81,9 +98,13 @@ pub fn summarise(
     let done = |(source, section, _): &(&Source, usize, Vec<Passage>)| {
         state.sections.iter().find(|done| (done.document, done.section) == (source.document, *section))
     };
-    let points: Vec<&Claim> = sections.iter().filter_map(done).flat_map(|done| &done.points).collect();
+    let points: Vec<(DocumentId, &Claim)> = sections
+        .iter()
+        .filter_map(done)
+        .flat_map(|done| done.points.iter().map(|point| (done.document, point)))
+        .collect();
     let all: Vec<Passage> = sections.iter().flat_map(|(_, _, section)| section).cloned().collect();
-    let mut answer = finish(&points, &all, coverage, config, embedder)?;
+    let mut answer = finish(&points, &all, coverage, most, embedder)?;
     if state.sections.len() < state.total {
         answer.notes.push(format!("broken off after {} of {} sections", state.sections.len(), state.total));
     }
@@ -108,59 +129,183 @@ fn cut(passages: Vec<Passage>, budget: usize, generator: &dyn Generator) -> Vec<
     sections
 }
 
-fn points_of(
-    section: &[Passage],
-    config: &SummaryConfig,
-    (generator, embedder): (&dyn Generator, &dyn Embedder),
-    stats: &mut Stats,
-) -> Result<Vec<Claim>, Error> {
-    let text: Vec<&str> = section.iter().map(|passage| passage.text.as_str()).collect();
-    let asked = "Write the two most important points of this text as two short sentences with its own words, names and \
-                 numbers. Write nothing else.";
-    let prompt = prompt::task(asked, &text.join("\n"), config.point_tokens);
-    let generation = generator.generate(&prompt, &mut |_| std::ops::ControlFlow::Continue(()))?;
-    stats.add(&generation);
-    let mut reply = Reply::default();
-    reply.push(&generation.text);
-    reply.rest();
-    let mut aligner = Aligner::new(section, "", embedder);
-    let mut points = Vec::new();
-    for finished in reply.finished(true) {
-        let sentence =
-            reply.text[finished.range].trim_start_matches(|c: char| "-*•0123456789.) ".contains(c));
-        let checked = aligner.check(sentence, &[])?;
-        if checked.support == Support::Supported && !says_absent(sentence) {
-            let span = Span::new(0, sentence.len());
-            let (text, citations) = (sentence.to_owned(), checked.citations);
-            points.push(Claim { span, text, support: Support::Supported, citations });
-        }
-    }
-    Ok(points)
+/// Sections that a short text is cut into.
+const LEAST_SECTIONS: usize = 5;
+/// Points asked for of one section.
+const MOST_OF_SECTION: usize = 8;
+const LEAST_OF_SECTION: usize = 2;
+/// Tokens of a text for which one point is enough.
+const TOKENS_OF_POINT: usize = 40;
+/// Content words of a sentence that can stand by itself.
+const LEAST_WORDS: usize = 3;
+/// Probability of support from which a sentence of the model is kept: the text's own can stand in its place.
+const SURE: f32 = 0.95;
+/// Cosine from which a sentence of the text is what the model meant to say.
+const MEANT: f32 = 0.5;
+/// Cosine from which two points say the same.
+const SAME: f32 = 0.9;
+
+/// Writes the points of one section.
+struct Section<'a> {
+    passages: &'a [Passage],
+    evidence: Evidence<'a>,
+    /// The sentences that can stand by themselves.
+    whole: Vec<usize>,
+    embedder: &'a dyn Embedder,
 }
 
-/// Keeps the points that stand for most of the others, each unlike those kept before it, in the order of the text.
+impl<'a> Section<'a> {
+    fn new(passages: &'a [Passage], embedder: &'a dyn Embedder) -> Result<Section<'a>, Error> {
+        let mut evidence = Evidence::new(passages);
+        let is_whole = |sentence: &Sentence| sentence.citable && sentence.stems.len() >= LEAST_WORDS;
+        let whole: Vec<usize> =
+            (0..evidence.sentences.len()).filter(|&at| is_whole(&evidence.sentences[at])).collect();
+        evidence.embed(&whole, embedder)?;
+        Ok(Section { passages, evidence, whole, embedder })
+    }
+
+    /// Up to `wanted` points in the words of the model where the text says them, and else in those of the text.
+    fn points(
+        &self,
+        wanted: usize,
+        config: &SummaryConfig,
+        generator: &dyn Generator,
+        stats: &mut Stats,
+    ) -> Result<Vec<Claim>, Error> {
+        let text: Vec<&str> = self.passages.iter().map(|passage| body(&passage.text)).collect();
+        let text = text.join("\n");
+        let wanted = wanted.min(generator.count_tokens(&text).div_ceil(TOKENS_OF_POINT));
+        let asked = format!(
+            "Write the {wanted} most important points of this text in {:?}, each as one full sentence on a line of its own, with \
+             the names and numbers of the text. Write nothing else.",
+            language(&text)
+        );
+        let mut prompt = prompt::task(&asked, &text, wanted * config.point_tokens);
+        // A model may leave a line empty between two points.
+        prompt.stop.retain(|stop| stop != "\n\n");
+        let generation = generator.generate(&prompt, &mut |_| std::ops::ControlFlow::Continue(()))?;
+        stats.add(&generation);
+        let mut reply = Reply::default();
+        reply.push(&generation.text);
+        reply.rest();
+        let mut aligner = Aligner::new(self.passages, "", self.embedder);
+        let mut points: Vec<Claim> = Vec::new();
+        for finished in reply.finished(true) {
+            let sentence = bare(&reply.text[finished.range]);
+            if points.len() == wanted || says_absent(sentence) {
+                continue;
+            }
+            let checked = aligner.check(sentence, &[])?;
+            match checked.support {
+                Support::Supported if checked.score >= SURE => {
+                    points.push(point(sentence.to_owned(), checked.citations))
+                }
+                Support::NotAClaim => {}
+                _ => points.extend(self.meant(sentence, &points)?),
+            }
+        }
+        while points.len() < wanted.min(LEAST_OF_SECTION)
+            && let Some(next) = self.telling(&points, 0)
+        {
+            points.push(next);
+        }
+        // Small models tell of what comes first.
+        let rest = self.behind(&points);
+        if self.whole.iter().filter(|&&at| at >= rest).count() * 4 >= self.whole.len() {
+            points.extend(self.telling(&points, rest));
+        }
+        Ok(points)
+    }
+
+    /// The sentence of the text that the model meant when it wrote one that the text does not say.
+    fn meant(&self, sentence: &str, points: &[Claim]) -> Result<Option<Claim>, Error> {
+        let vector = self.embedder.passages(&[sentence])?.pop().unwrap_or_default();
+        Ok(self.best(points, |at| self.evidence.vector(at).map_or(0.0, |own| dot(own, &vector)), MEANT))
+    }
+
+    /// The sentence from `first` on that is most like all the others.
+    fn telling(&self, points: &[Claim], first: usize) -> Option<Claim> {
+        let vectors = || self.whole.iter().filter_map(|&at| self.evidence.vector(at));
+        let central = |own: &[f32]| vectors().map(|other| dot(own, other)).sum::<f32>();
+        let worth = |at: usize| self.evidence.vector(at).filter(|_| at >= first).map_or(-1.0, central);
+        self.best(points, worth, 0.0)
+    }
+
+    /// The sentence behind the last one that a point rests on.
+    fn behind(&self, points: &[Claim]) -> usize {
+        self.whole.iter().rev().find(|&&at| self.is_told(points, at)).map_or(0, |at| at + 1)
+    }
+
+    /// Whether a point rests on the sentence.
+    fn is_told(&self, points: &[Claim], at: usize) -> bool {
+        let own = self.evidence.citation(at..at + 1);
+        let mut citations = points.iter().flat_map(|point| &point.citations);
+        citations.any(|other| other.document == own.document && other.span.overlaps(own.span))
+    }
+
+    /// The sentence of the greatest worth, at least `least`, that no point rests on yet.
+    fn best(&self, points: &[Claim], worth: impl Fn(usize) -> f32, least: f32) -> Option<Claim> {
+        let worths = self.whole.iter().map(|&at| (worth(at), at));
+        let (_, at) = worths
+            .filter(|&(value, at)| value >= least && !self.is_told(points, at))
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
+        let text = self.evidence.text(at).split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(point(bare(&text).to_owned(), vec![self.evidence.citation(at..at + 1)]))
+    }
+}
+
+fn point(text: String, citations: Vec<Citation>) -> Claim {
+    Claim { span: Span::new(0, text.len()), text, support: Support::Supported, citations }
+}
+
+/// A message without its head, which says nothing of what it is about.
+fn body(text: &str) -> &str {
+    const HEAD: [&str; 7] = ["From:", "To:", "Cc:", "Bcc:", "Date:", "Subject:", "Reply-To:"];
+    let mut rest = text;
+    while HEAD.iter().any(|field| rest.starts_with(field)) {
+        let Some((_, below)) = rest.split_once('\n') else { return text };
+        rest = below;
+    }
+    rest
+}
+
+/// A sentence without the mark or number of a list before it.
+fn bare(sentence: &str) -> &str {
+    let rest = sentence.trim_start_matches(['#', '-', '*', '•', ' ']);
+    let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_number = (1..3).contains(&(rest.len() - digits.len()));
+    let marked = digits.strip_prefix(['.', ')']).and_then(|behind| behind.strip_prefix(' '));
+    marked.filter(|_| is_number).unwrap_or(rest).trim()
+}
+
+/// Keeps the points that stand for most of the others, each unlike those kept before it, in the order of the text. Every
+/// document has one as long as there is room.
 fn finish(
-    points: &[&Claim],
+    points: &[(DocumentId, &Claim)],
     passages: &[Passage],
     coverage: Coverage,
-    config: &SummaryConfig,
+    most: usize,
     embedder: &dyn Embedder,
 ) -> Result<Answer, Error> {
-    let texts: Vec<&str> = points.iter().map(|point| point.text.as_str()).collect();
+    let texts: Vec<&str> = points.iter().map(|(_, point)| point.text.as_str()).collect();
     let vectors = if texts.is_empty() { Vec::new() } else { embedder.passages(&texts)? };
     let central: Vec<f32> = vectors
         .iter()
         .map(|own| vectors.iter().map(|other| dot(own, other)).sum::<f32>() / vectors.len() as f32)
         .collect();
+    let are_many = points.iter().any(|(document, _)| *document != points[0].0);
     let mut chosen: Vec<usize> = Vec::new();
-    while chosen.len() < config.points {
-        let value = |index: usize| {
-            let nearest = chosen.iter().map(|&held| dot(&vectors[held], &vectors[index])).fold(0.0, f32::max);
-            (central[index] - nearest, nearest)
+    while chosen.len() < most {
+        let nearest = |index: usize| {
+            chosen.iter().map(|&held| dot(&vectors[held], &vectors[index])).fold(0.0, f32::max)
         };
-        let next = (0..points.len())
-            .filter(|index| !chosen.contains(index) && value(*index).1 < 0.9)
-            .max_by(|&a, &b| value(a).0.total_cmp(&value(b).0).then(b.cmp(&a)));
+        let is_new = |index: usize| chosen.iter().all(|&held| points[held].0 != points[index].0);
+        let mut open = (0..points.len()).filter(|index| !chosen.contains(index) && nearest(*index) < SAME);
+        // A document begins with what it is.
+        let first = open.clone().find(|&index| is_new(index));
+        let value = |index: usize| central[index] - nearest(index);
+        let best = || open.by_ref().max_by(|&a, &b| value(a).total_cmp(&value(b)).then(b.cmp(&a)));
+        let next = first.filter(|_| are_many).or_else(best);
         match next {
             Some(index) => chosen.push(index),
             None => break,
@@ -170,8 +315,11 @@ fn finish(
     let mut text = String::new();
     let mut claims: Vec<Claim> = Vec::new();
     for index in chosen {
-        let point = points[index];
+        let point = points[index].1;
         text.push_str(if text.is_empty() { "- " } else { "\n- " });
+        // What is told of several has to say of which.
+        let of = passages.iter().find(|passage| passage.document == points[index].0).filter(|_| are_many);
+        text.extend(of.map(|of| format!("{}: ", of.path.rsplit('/').next().unwrap_or(&of.path))));
         let span = Span::new(text.len(), text.len() + point.text.len());
         text.push_str(&point.text);
         claims.push(Claim { span, ..point.clone() });

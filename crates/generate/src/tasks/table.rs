@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{Reader, Source, Visited, Watcher};
 use crate::align::Aligner;
 use crate::prompt::{self, Shown, fenced};
+use crate::words::find_words;
 use crate::{Error, Stats};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -125,10 +126,13 @@ fn ask(
     if passages.is_empty() {
         return Ok(Map::new());
     }
+    // The day on which a file was written last stands in no document, and would be taken for the day of a letter.
+    let undated = |passage: &Passage| Passage { date: None, ..passage.clone() };
     let shown: String = passages
         .iter()
+        .map(undated)
         .enumerate()
-        .map(|(at, passage)| fenced(at + 1, &Shown { passage, text: &passage.text }))
+        .map(|(at, passage)| fenced(at + 1, &Shown { passage: &passage, text: &passage.text }))
         .collect();
     let wanted: Vec<String> = columns.iter().map(|(name, asked)| format!("\"{name}\": {asked}")).collect();
     let asked = format!(
@@ -179,9 +183,47 @@ fn cell(value: Value, asked: &str, passages: &[Passage], embedder: &dyn Embedder
         return Ok(Cell { value, support: Support::NotAClaim, citations: Vec::new() });
     };
     let checked = Aligner::new(passages, asked, embedder).check(&said, &[])?;
-    let support =
-        if checked.support == Support::Supported { Support::Supported } else { Support::Unsupported };
-    Ok(Cell { value, support, citations: checked.citations })
+    let citations = match checked.support {
+        Support::Supported => checked.citations,
+        // A title is no sentence that says something, and still what it is.
+        _ => value.as_str().and_then(|text| word_for_word(text, passages)).into_iter().collect(),
+    };
+    let is_supported = !citations.is_empty();
+    // Of a schema without null, a model makes words for it, and numbers that stand nowhere.
+    let is_made_up = value.is_number() || says_nothing_of_it(&said);
+    if !is_supported && is_made_up {
+        return Ok(Cell { value: Value::Null, support: Support::NotAClaim, citations });
+    }
+    let support = if is_supported { Support::Supported } else { Support::Unsupported };
+    Ok(Cell { value, support, citations })
+}
+
+/// `not specified`, `unknown`
+fn says_nothing_of_it(value: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "unknown",
+        "none",
+        "n/a",
+        "na",
+        "null",
+        "not applicable",
+        "not specified",
+        "not stated",
+        "not available",
+        "not given",
+        "not mentioned",
+        "not provided",
+    ];
+    let value = value.trim().trim_end_matches('.').to_lowercase();
+    WORDS.contains(&value.as_str())
+}
+
+/// Where whole words of a passage are `wanted`, but for the case.
+fn word_for_word(wanted: &str, passages: &[Passage]) -> Option<Citation> {
+    passages
+        .iter()
+        .enumerate()
+        .find_map(|(at, passage)| Some(passage.citation(at + 1, find_words(&passage.text, wanted)?)))
 }
 
 fn plain(value: &Value) -> String {
