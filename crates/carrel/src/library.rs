@@ -317,8 +317,9 @@ impl Library {
         let began = Instant::now();
         let history = self.history(request.conversation.as_deref())?;
         let asked_for = self.filter(request)?;
-        let question = self.standalone_question(&history, &request.question, sink)?;
-        let question = carrel_generate::as_question(&question);
+        let standalone = self.standalone_question(&history, &request.question, sink)?;
+        let question = standalone.as_deref().unwrap_or(request.question.trim());
+        let question = carrel_generate::as_question(question);
         let (asked_of, filter) = match request.pinned.is_empty() {
             true => self.meant(&question, &asked_for)?,
             false => (carrel_generate::without_manner(&question).into(), asked_for.clone()),
@@ -369,6 +370,7 @@ impl Library {
         }
         let mut answered = Answered {
             question: request.question.clone(),
+            standalone: standalone.clone(),
             answer,
             conversation: None,
             model: generator.id().to_owned(),

@@ -247,6 +247,9 @@ impl From<&corpus::Citation> for Citation {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answer {
     pub question: String,
+    /// A follow-up as it reads alone, which is what was searched for.
+    #[serde(default)]
+    pub standalone: Option<String>,
     pub answer: String,
     pub claims: Vec<Claim>,
     pub passages: Vec<Passage>,
@@ -270,6 +273,7 @@ impl From<&Answered> for Answer {
         let answer = &answered.answer;
         Answer {
             question: answered.question.clone(),
+            standalone: answered.standalone.clone(),
             answer: answer.text.clone(),
             claims: answer.claims.iter().map(Claim::from).collect(),
             passages: passages(&answer.passages),

@@ -1,5 +1,6 @@
 //! From a question and its passages to an answer of checked claims.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use carrel_corpus::{
@@ -8,10 +9,10 @@ use carrel_corpus::{
 };
 
 use crate::align::Aligner;
-use crate::answerable;
+use crate::answerable::{self, named};
 use crate::calculate::calculated;
 use crate::conversation::changes_topic;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, header_text};
 use crate::grounds::{Grounds, Judge, quotation};
 use crate::language::{refusal, says_absent};
 use crate::notes::notes;
@@ -22,6 +23,7 @@ use crate::setting::{is_narrow, is_said_again, parts};
 use crate::stream::{Finished, Reply, is_absent};
 use crate::tasks::{Source, Visited, asks_for_all};
 use crate::whole::of_whole_documents;
+use crate::words::content_stems;
 use crate::{AnswerConfig, Error, Turn};
 
 /// What an answer is made from.
@@ -196,6 +198,7 @@ pub fn answer(
             text = claims.iter().map(|claim| claim.text.as_str()).collect();
         }
     }
+    let stands = stands && !is_of_another(request, &claims)?;
     if !stands {
         let weighed = claims.iter().find(|claim| claim.support == Support::Supported);
         let nearest = weighed.and_then(|claim| claim.citations.first().cloned()).or(first);
@@ -216,6 +219,30 @@ pub fn answer(
     let passages = packed.passages;
     let answer = Answer { text, claims, passages, refused: false, nearest: None, notes, coverage };
     Ok((answer, stats))
+}
+
+/// Whether an answer rests on documents that say nothing at all of somebody whom the question names, and whom another document
+/// does: what one patient's letter says is not of the other patient.
+fn is_of_another(request: &AnswerRequest, claims: &[Claim]) -> Result<bool, Error> {
+    let citations = claims.iter().flat_map(|claim| &claim.citations);
+    let cited: BTreeSet<DocumentId> = citations.map(|citation| citation.document).collect();
+    let mut missing =
+        if cited.is_empty() || !is_narrow(request.asked) { Vec::new() } else { named(request.question) };
+    let says = |passage: &Passage, stem: &str| {
+        content_stems(&passage.text).contains(stem) || content_stems(&header_text(passage)).contains(stem)
+    };
+    let (own, others): (Vec<_>, Vec<_>) =
+        request.passages.iter().partition(|passage| cited.contains(&passage.document));
+    missing.retain(|named| !own.iter().any(|passage| says(passage, &named.stem)));
+    missing.retain(|named| named.honoured || others.iter().any(|passage| says(passage, &named.stem)));
+    for &document in &cited {
+        if missing.is_empty() {
+            break;
+        }
+        let whole = request.holdings.read(document, None)?;
+        missing.retain(|named| !whole.iter().any(|passage| says(passage, &named.stem)));
+    }
+    Ok(!missing.is_empty())
 }
 
 /// The answer to a yes-or-no question where one sentence gives it; `None` leaves it to the model to write one.
@@ -239,6 +266,9 @@ fn judged(
         return Ok(None);
     };
     let claims = vec![claim];
+    if is_of_another(request, &claims)? {
+        return Ok(None);
+    }
     let notes = notes(&claims, &packed);
     let _ = sink(Event::Delta(&claims[0].text));
     let _ = sink(Event::Claim(&claims[0]));
@@ -747,6 +777,22 @@ mod tests {
         assert!(!script.asked.lock().unwrap()[0].messages[1].content.contains("5 euros"));
         assert_eq!(answer.claims[0].support, Support::Supported);
         assert!(answer.notes.iter().any(|note| note.contains("planted")), "{:?}", answer.notes);
+    }
+
+    #[test]
+    fn what_one_letter_says_is_not_of_the_patient_of_another() {
+        let letters = [
+            passage(1, "holm.txt", 0, "Letter about Anna Holm. The chest X-ray is repeated in six weeks."),
+            passage(2, "lund.txt", 0, "Letter about Bert Lund. The wound is checked at ten days."),
+        ];
+        let refused = |question: &str| {
+            let script = Script::of(&["The chest X-ray is repeated in six weeks."]).finding(true);
+            ask_one(script, question, &letters).0.refused
+        };
+        assert!(!refused("When is the chest X-ray of Ms Holm repeated?"));
+        assert!(!refused("When is the chest X-ray of Anna Holm repeated?"));
+        assert!(refused("When is the chest X-ray of Mr Lund repeated?"));
+        assert!(refused("When is the chest X-ray of Bert Lund repeated?"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::facts::{Fact, Found, Unit, facts, names, stated};
 use crate::language::{Language, language};
 use crate::support::logistic;
 use crate::tasks::pattern;
-use crate::text::{ANTONYMS, NEGATIONS, PRIVATIONS, dot, tokens};
+use crate::text::{ANTONYMS, NEGATIONS, PRIVATIONS, dot, stem, tokens};
 use crate::words::content_stems;
 
 /// How strongly retrieval bears on a question. All from 0 to 1.
@@ -250,6 +250,53 @@ impl Kind {
     }
 }
 
+static HONOURED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor|Herrn?|Frau|Monsieur|Madame|Mme|Señora?|Sra?|Signora?)\.?\s+(?:\p{Lu}[\p{L}’'-]*\.?\s+)*(\p{Lu}\p{L}+)",
+    )
+});
+static IN_FULL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?:^|\s)\p{Lu}\p{L}+(?:\s+(?:\p{Lu}\.|\p{Lu}\p{L}+))*\s+(\p{Lu}\p{L}+)"));
+
+/// A person, company or place that a question names.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Named {
+    /// As it is written, with its title.
+    pub name: String,
+    /// Of the last word of the name, which is never left out.
+    pub stem: String,
+    /// Whether it is surely a person: `Mr Brandvold`.
+    pub honoured: bool,
+}
+
+/// Who a question names by a title, or in full: one that is of nobody else.
+pub(crate) fn named(question: &str) -> Vec<Named> {
+    let found = |form: &Regex, honoured: bool| -> Vec<Named> {
+        let named = |captures: regex::Captures<'_>| Named {
+            name: captures[0].trim().to_owned(),
+            stem: stem(&captures[1].to_lowercase()),
+            honoured,
+        };
+        form.captures_iter(question).map(named).collect()
+    };
+    let mut all = found(&HONOURED, true);
+    // In German every noun has a capital.
+    if language(question) != Language::German {
+        let dates = facts(question);
+        let is_date = |named: &Named| {
+            dates.iter().any(|date| stem(&question[date.range.clone()].to_lowercase()).contains(&named.stem))
+        };
+        let mut in_full = found(&IN_FULL, false);
+        in_full.retain(|named| {
+            !is_date(named)
+                && named.stem.len() > 2
+                && all.iter().all(|known: &Named| known.stem != named.stem)
+        });
+        all.extend(in_full);
+    }
+    all
+}
+
 /// Whether a question asks for a date that the text does not hold.
 pub(crate) fn lacks_date(question: &str, text: &str) -> bool {
     Kind::asked(question) == Some(Kind::Date) && !Kind::Date.is_told(&facts(text), &facts(question))
@@ -407,5 +454,17 @@ mod tests {
         };
         assert_eq!(nearest("What is the date of the lease of the mill?")[1], 2);
         assert_ne!(nearest("Is there a date of the lease of the mill?")[1], 2);
+    }
+
+    #[test]
+    fn who_is_named_is_known_by_the_last_name() {
+        let stems = |question: &str| -> Vec<(String, bool)> {
+            named(question).into_iter().map(|named| (named.stem, named.honoured)).collect()
+        };
+        let one = |stem: &str, honoured| vec![(stem.to_owned(), honoured)];
+        assert_eq!(stems("When should Mr Brandvold have an X-ray?"), one("brandvold", true));
+        assert_eq!(stems("What did Anke Vogel write on 4 November?"), one("vogel", false));
+        assert_eq!(stems("Was schreibt Frau Dr. Petra Holm der Bank?"), one("holm", true));
+        assert_eq!(stems("When is the rent of Unit 7 due in March?"), []);
     }
 }

@@ -282,9 +282,59 @@ pub(crate) fn query(table: &str, question: &str, grammar: &str) -> Prompt {
     asked
 }
 
-/// A request about the conversation itself, without document text.
-pub(crate) fn plain(instruction: &str, max_tokens: usize) -> Prompt {
-    reply_to(vec![message(Role::User, instruction)], max_tokens)
+const SYSTEM_ALONE: &str = "\
+You rewrite the last question of a conversation so that it can be understood by itself. Keep its words, and put names and things in \
+the place of those that only point back. Do not answer it. Keep its language.
+
+Question: Who opened the bridge over the Alda?
+Answer: The mayor, Karl Voss.
+Last question: And when?
+Rewritten: When did Karl Voss open the bridge over the Alda?
+Last question: How long was he in office before that?
+Rewritten: How long was Karl Voss in office before the bridge over the Alda was opened?
+
+Question: Who is the keeper of the lock at Nord?
+Answer: Jan Berg keeps the lock.
+Last question: Since when?
+Rewritten: Since when is Jan Berg the keeper of the lock at Nord?
+Last question: What was he before?
+Rewritten: What was Jan Berg before he was the keeper of the lock at Nord?
+
+Question: How soon is the deposit for the flat in Mill Lane returned?
+Answer: Within 30 days after the lease ends.
+Question: Is a cat allowed?
+Answer: -
+Last question: And what about a dog?
+Rewritten: Is a dog allowed in the flat in Mill Lane?
+Last question: How high is it?
+Rewritten: How high is the deposit for the flat in Mill Lane?
+
+Question: Was kostet ein Stellplatz für Frau Lund?
+Answer: 40 Euro im Monat.
+Last question: Und ein Keller?
+Rewritten: Was kostet ein Keller für Frau Lund?
+Last question: Wann hat sie unterschrieben?
+Rewritten: Wann hat Frau Lund unterschrieben?";
+
+/// The question as it reads without `history`, on one line.
+pub(crate) fn alone(history: &[Turn], question: &str) -> Prompt {
+    const TOKENS: usize = 80;
+    let mut body = String::new();
+    for turn in history {
+        body.push_str(&format!(
+            "Question: {}\nAnswer: {}\n",
+            one_line(&turn.question),
+            one_line(&turn.answer)
+        ));
+    }
+    body.push_str(&format!("Last question: {}\nRewritten:", one_line(question)));
+    let mut asked = reply_to(vec![message(Role::System, SYSTEM_ALONE), message(Role::User, &body)], TOKENS);
+    asked.stop.push("\n".to_owned());
+    asked
+}
+
+fn one_line(text: &str) -> String {
+    neutralise(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn reply_to(messages: Vec<Message>, max_tokens: usize) -> Prompt {

@@ -38,6 +38,7 @@ export class Exchange {
   }
 
   finish(answer: Answer) {
+    this.rewritten = answer.standalone;
     this.text = answer.answer;
     this.claims = answer.claims;
     this.passages = answer.passages;

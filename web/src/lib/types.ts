@@ -96,6 +96,8 @@ export interface Answer {
   refused: boolean;
   /** Of a refusal the sentence that came nearest to an answer. */
   nearest: Citation | null;
+  /** A follow-up as it reads alone. */
+  standalone: string | null;
   asks_for_all: boolean;
   notes: string[];
   coverage: Coverage;

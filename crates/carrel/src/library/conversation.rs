@@ -61,34 +61,37 @@ impl Library {
         }
     }
 
-    /// What was asked and answered before in the conversation of a question.
+    /// What was asked and answered before in the conversation of a question, each question as it reads alone.
     pub(super) fn history(&self, conversation: Option<&str>) -> Result<Vec<Turn>, Error> {
         let Some(id) = conversation else { return Ok(Vec::new()) };
         let conversation = self.conversation(id)?;
         let turns = conversation.answers.into_iter();
-        Ok(turns.map(|answer| Turn { question: answer.question, answer: answer.answer }).collect())
+        let turn = |answer: wire::Answer| Turn {
+            question: answer.standalone.unwrap_or(answer.question),
+            answer: answer.answer,
+        };
+        Ok(turns.map(turn).collect())
     }
 
-    /// The question as it reads without what went before. A first question is that already, and needs no model.
+    /// The question as it reads without what went before, where it does not as it is. A first question does, and needs no model.
     pub(super) fn standalone_question(
         &self,
         history: &[Turn],
         question: &str,
         sink: &mut dyn FnMut(AskEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<String, Error> {
+    ) -> Result<Option<String>, Error> {
         let question = question.trim();
         if question.is_empty() {
             return Err(Error::EmptyQuestion);
         }
         if history.is_empty() {
-            return Ok(question.to_owned());
+            return Ok(None);
         }
         let generator = self.loaded_generator(sink)?;
         let rewritten = carrel_generate::standalone_question(history, question, &*generator)?;
-        let Some(rewritten) = rewritten else { return Ok(question.to_owned()) };
-        match sink(AskEvent::Rewritten(&rewritten)) {
-            ControlFlow::Continue(()) => Ok(rewritten),
-            ControlFlow::Break(()) => Err(Error::Cancelled),
+        match rewritten.as_deref().map(|rewritten| sink(AskEvent::Rewritten(rewritten))) {
+            Some(ControlFlow::Break(())) => Err(Error::Cancelled),
+            _ => Ok(rewritten),
         }
     }
 

@@ -66,6 +66,8 @@ pub enum AskEvent<'a> {
 pub struct Answered {
     /// As it was typed.
     pub question: String,
+    /// A follow-up as it reads alone.
+    pub standalone: Option<String>,
     pub answer: Answer,
     pub conversation: Option<String>,
     /// Name and digest of the generator.
