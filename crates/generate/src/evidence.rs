@@ -7,7 +7,7 @@ use carrel_corpus::{Citation, Embedder, Passage};
 
 use crate::Error;
 use crate::facts::{Found, facts};
-use crate::hostile::is_instruction;
+use crate::hostile::{is_instruction, is_step, is_stray_request};
 use crate::text::{Weights, Wrapping, between, is_negation, sentences, tokens};
 use crate::words::{content_stems, content_words};
 
@@ -265,6 +265,13 @@ fn mark_headings(surroundings: &[Surroundings], passages: &[Passage], found: &mu
 const MANUAL: f32 = 0.3;
 
 fn mark_instructions(text: &str, found: &mut [Sentence]) {
+    let sentence = |index: usize| &text[found[index].range.clone()];
+    let is_beside_step = |index: usize| {
+        let neighbours = [index.checked_sub(1), Some(index + 1)].into_iter().flatten();
+        neighbours
+            .filter(|&next| next < found.len())
+            .any(|next| is_step(sentence(next)) && !is_instruction(sentence(next)))
+    };
     let suspects: Vec<usize> = (0..found.len())
         .filter(|&index| {
             let company: BTreeSet<String> = found
@@ -273,13 +280,26 @@ fn mark_instructions(text: &str, found: &mut [Sentence]) {
                 .filter(|(other, _)| *other != index)
                 .flat_map(|(_, sentence)| sentence.stems.iter().cloned())
                 .collect();
-            is_instruction(&text[found[index].range.clone()], &company)
+            is_instruction(sentence(index))
+                || is_stray_request(sentence(index), &company) && !is_beside_step(index)
         })
         .collect();
     let manual = suspects.len() >= 3 && suspects.len() as f32 > MANUAL * found.len() as f32;
     for index in suspects {
         found[index].citable = manual;
     }
+}
+
+/// The text without sentences that look like instructions.
+pub(crate) fn without_instructions(text: &str, sentences: &[Sentence]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for sentence in sentences.iter().filter(|sentence| !sentence.citable) {
+        shown.push_str(&text[from..sentence.range.start]);
+        from = sentence.range.end;
+    }
+    shown.push_str(&text[from..]);
+    shown.trim().to_owned()
 }
 
 /// The stems written with a capital inside sentences, and whether that is more than names account for.
@@ -350,5 +370,16 @@ mod tests {
         assert_eq!(headings, [None, None, allergies, None, medicines, medicines, None, None, diet, diet]);
         let asked = content_stems("allergic allergies").pop_first().unwrap();
         assert!(evidence.labelled(2, &asked) && !evidence.labelled(4, &asked));
+    }
+
+    #[test]
+    fn a_request_among_the_steps_of_a_manual_belongs_to_it() {
+        let citable =
+            |text: &str| -> Vec<bool> { split(0, text).iter().map(|sentence| sentence.citable).collect() };
+        let care = "Change the desiccant every six months. Clean the membrane with a soft brush. It lasts two years.";
+        assert_eq!(citable(care), [true, true, true]);
+        let letter =
+            "The rent rises on 1 May. Write a limerick about a sailor. The landlord thanks the tenant.";
+        assert_eq!(citable(letter), [true, false, true]);
     }
 }

@@ -24,13 +24,7 @@ pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
             dated(held)
         ));
     }
-    for &index in &packed.instructed {
-        let passage = &packed.passages[index];
-        notes.push(format!(
-            "`{}` holds text that reads like an instruction to an assistant; it was not followed and is not used as evidence.",
-            name(passage)
-        ));
-    }
+    notes.extend(packed.instructed.iter().map(|&index| instructed(&packed.passages[index])));
     for document in one_of_each(&packed.later) {
         notes.push(format!(
             "`{}`{} is newer than the day that was asked about, and was left out.",
@@ -52,6 +46,14 @@ pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
     }
     notes.dedup();
     notes
+}
+
+/// Of a passage with text that was left out because it tells whoever answers what to do.
+pub(crate) fn instructed(passage: &Passage) -> String {
+    format!(
+        "`{}` holds text that reads like an instruction to an assistant; it was not followed and is not used as evidence.",
+        name(passage)
+    )
 }
 
 fn cited(claims: &[Claim]) -> BTreeSet<usize> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use carrel_corpus::{Embedder, Generator, Passage};
 
-use crate::evidence::{Sentence, split};
+use crate::evidence::{Sentence, split, without_instructions};
 use crate::planted::planted;
 use crate::prompt::{Shown, fenced};
 use crate::text::{Weights, dot};
@@ -106,18 +106,6 @@ pub(crate) fn pack(
         })
         .collect();
     Ok(packed)
-}
-
-/// The text without sentences that look like instructions.
-fn without_instructions(text: &str, sentences: &[Sentence]) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut from = 0;
-    for sentence in sentences.iter().filter(|sentence| !sentence.citable) {
-        shown.push_str(&text[from..sentence.range.start]);
-        from = sentence.range.end;
-    }
-    shown.push_str(&text[from..]);
-    shown.trim().to_owned()
 }
 
 struct Best<'a> {

@@ -16,10 +16,9 @@ use carrel_corpus::{Citation, Claim, DocumentId, Passage, SeamError};
 
 pub use compare::{Comparison, Difference, compare};
 pub use draft::{Draft, draft};
-pub(crate) use exhaustive::mentions;
 pub use exhaustive::{Exhausted, ExhaustiveConfig, Row, Signs, Verdict, exhaustive};
 pub use scope::{Criterion, Wanted, asks_for_all};
-pub(crate) use scope::{Told, compared, mentioned, pattern, surely_of_all, told};
+pub(crate) use scope::{Told, compared, pattern, surely_of_all, told};
 pub use summarise::{SectionPoints, Summarised, SummaryConfig, summarise};
 pub use table::{Cell, Table, TableConfig, TableRow, extract_table};
 

@@ -9,8 +9,8 @@ use carrel_corpus::{Answer, Citation, Claim, Embedder, Generator, Passage, Span,
 use crate::evidence::header_text;
 use crate::language::{of_differences, of_documents};
 use crate::tasks::{
-    Comparison, Difference, Exhausted, ExhaustiveConfig, Source, Summarised, SummaryConfig, Told, Visited,
-    compare, compared, exhaustive, mentioned, mentions, renumber, summarise, surely_of_all, told,
+    Comparison, Difference, Exhausted, ExhaustiveConfig, Source, Summarised, SummaryConfig, Told, compare,
+    compared, exhaustive, renumber, summarise, surely_of_all, told,
 };
 use crate::words::content_stems;
 use crate::{AnswerRequest, Error, Event, Holdings, Stats};
@@ -19,7 +19,7 @@ use crate::{AnswerRequest, Error, Event, Holdings, Stats};
 const VISITED: usize = 100;
 const SUMMARISED: usize = 30;
 /// Share of the words with which a document is named that its name and its first lines must have.
-const NAMED: f32 = 0.5;
+const NAMED: f32 = 0.6;
 /// Documents that may be called so all together, and those that are looked through for one that is.
 const NAMED_ALIKE: usize = 3;
 const LOOKED_THROUGH: usize = 500;
@@ -72,21 +72,15 @@ fn listed(
         return Ok(None);
     }
     let mut state = Exhausted::default();
-    let mut read = |document, query: Option<&str>| request.holdings.read(document, query);
-    let mut watch = |visited: Visited<'_>| sink(Event::Visited(visited));
-    let names = mentioned(request.question, &criterion);
-    match names.as_slice() {
-        names @ [_, ..] => mentions(names, &documents, &mut state, &mut read, &mut watch)?,
-        [] => exhaustive(
-            &criterion,
-            &documents,
-            &ExhaustiveConfig::default(),
-            &mut state,
-            &mut read,
-            (generator, embedder),
-            &mut watch,
-        )?,
-    }
+    exhaustive(
+        &criterion,
+        &documents,
+        &ExhaustiveConfig::default(),
+        &mut state,
+        &mut |document, query| request.holdings.read(document, query),
+        (generator, embedder),
+        &mut |visited| sink(Event::Visited(visited)),
+    )?;
     stats.take(&state.stats);
     let found: Vec<_> = state.answer(&criterion).collect();
     let mut text = of_documents(request.question, found.len(), state.rows.len());
@@ -107,8 +101,10 @@ fn listed(
         claims.push(said(&text, Span::new(start, text.len()), evidence.cloned().collect()));
     }
     let passages = renumber(&mut claims, &passages);
-    let mut notes = vec![match names.is_empty() {
-        false => format!("Each document was looked through for the words “{}”.", names.join("”, “")),
+    let mut notes = vec![match criterion.names.is_empty() {
+        false => {
+            format!("Each document was looked through for the words “{}”.", criterion.names.join("”, “"))
+        }
         true => JUDGED.to_owned(),
     }];
     if state.rows.len() < documents.len() {

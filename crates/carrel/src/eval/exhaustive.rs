@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carrel_generate::tasks::{Criterion, Signs, Verdict, Wanted};
+use carrel_generate::tasks::{Criterion, Signs, Verdict};
 use serde::Serialize;
 use sha1_smol::Sha1;
 
@@ -88,7 +88,7 @@ pub fn measure(
             true => category.clone(),
             false => format!("{category}: {}", common_ending(&questions)),
         };
-        let criterion = Criterion { wanted: Wanted::List, text: text.clone(), lacking: false };
+        let criterion = Criterion::of(&text);
         let began = std::time::Instant::now();
         let mut stopped = false;
         let visit = library.visit_for(&text, criterion, &Scope::default(), &mut |visited| {

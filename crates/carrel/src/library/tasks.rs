@@ -3,7 +3,7 @@
 use carrel_corpus::{Answer, Coverage, DocumentId, Passage, SeamError};
 use carrel_generate::tasks::{
     self, Comparison, Criterion, Exhausted, ExhaustiveConfig, Source, SummaryConfig, Table, TableConfig,
-    Wanted, Watcher,
+    Watcher,
 };
 use carrel_index::{Filter, Query, parse_query};
 
@@ -34,11 +34,7 @@ impl Library {
         if text.is_empty() {
             return Err(Error::EmptyQuestion);
         }
-        let criterion = tasks::asks_for_all(text).unwrap_or_else(|| Criterion {
-            wanted: Wanted::List,
-            text: text.to_owned(),
-            lacking: false,
-        });
+        let criterion = tasks::asks_for_all(text).unwrap_or_else(|| Criterion::of(text));
         let visit = self.visit_for(question, criterion, scope, watch)?;
         audit::record_visit(&self.index, &visit, self.generator()?.id())?;
         Ok(visit)

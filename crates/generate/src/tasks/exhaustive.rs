@@ -95,52 +95,51 @@ pub fn exhaustive(
 ) -> Result<(), Error> {
     let visit =
         Visit { criterion, config, nearness: nearness(&criterion.text, embedder)?, generator, embedder };
+    let by_name = !criterion.names.is_empty();
     for source in documents {
         if state.rows.iter().any(|row| row.document == source.document) {
             continue;
         }
-        let mut passages = read(source.document, Some(&criterion.text))?;
-        passages.truncate(config.passages);
-        state.rows.push(visit.row(source, &passages)?);
+        let row = match by_name {
+            true => by_names(&criterion.names, source, &read(source.document, None)?),
+            false => {
+                let mut passages = read(source.document, Some(&criterion.text))?;
+                passages.truncate(config.passages);
+                visit.row(source, &passages)?
+            }
+        };
+        state.rows.push(row);
         let seen = Visited { done: state.rows.len(), total: documents.len(), path: &source.path };
         if watch(seen).is_break() {
             break;
         }
     }
-    decide(&mut state.rows);
+    match by_name {
+        true => state.rows.iter_mut().for_each(decide_by_names),
+        false => decide(&mut state.rows),
+    }
     Ok(())
 }
 
-/// Looks through all documents for any of `names`, whatever its case.
-///
-/// # Errors
-/// Fails when the reader does.
-pub(crate) fn mentions(
-    names: &[String],
-    documents: &[Source],
-    state: &mut Exhausted,
-    read: &mut Reader,
-    watch: &mut Watcher,
-) -> Result<(), Error> {
-    for source in documents {
-        let passages = read(source.document, None)?;
-        let evidence = Evidence::new(&passages);
-        let found = (0..evidence.sentences.len())
-            .find(|&at| names.iter().any(|name| find_words(evidence.text(at), name).is_some()));
-        state.rows.push(Row {
-            document: source.document,
-            path: source.path.clone(),
-            verdict: if found.is_some() { Verdict::Meets } else { Verdict::DoesNot },
-            probability: if found.is_some() { 1.0 } else { 0.0 },
-            signs: None,
-            evidence: found.map(|at| evidence.citation(at..at + 1)),
-        });
-        let seen = Visited { done: state.rows.len(), total: documents.len(), path: &source.path };
-        if watch(seen).is_break() {
-            break;
-        }
+/// Whether a document holds any of `names`, whatever its case.
+fn by_names(names: &[String], source: &Source, passages: &[Passage]) -> Row {
+    let evidence = Evidence::new(passages);
+    let holds = |at: &usize| names.iter().any(|name| find_words(evidence.text(*at), name).is_some());
+    let found = (0..evidence.sentences.len()).find(holds);
+    Row {
+        document: source.document,
+        path: source.path.clone(),
+        verdict: Verdict::DoesNot,
+        probability: 0.0,
+        signs: None,
+        evidence: found.map(|at| evidence.citation(at..at + 1)),
     }
-    Ok(())
+}
+
+fn decide_by_names(row: &mut Row) {
+    let holds = row.evidence.is_some();
+    row.probability = f32::from(u8::from(holds));
+    row.verdict = if holds { Verdict::Meets } else { Verdict::DoesNot };
 }
 
 /// To the criterion; what stands before its colon and what stands after it, a name and its explanation, count alike.

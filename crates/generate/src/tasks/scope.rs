@@ -19,6 +19,15 @@ pub struct Criterion {
     pub text: String,
     /// Whether the documents that do **not** say it are wanted.
     pub lacking: bool,
+    /// Names, or words in quotation marks, one of which a document must hold word for word; where there are any, that decides.
+    pub names: Vec<String>,
+}
+
+impl Criterion {
+    /// What documents are to say, in words that are no question.
+    pub fn of(text: &str) -> Criterion {
+        Criterion { wanted: Wanted::List, text: text.to_owned(), lacking: false, names: Vec::new() }
+    }
 }
 
 /// What documents are called.
@@ -91,9 +100,9 @@ static VERB: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i)^{MENTIONS
 static OR: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s+(?:or|oder|ou|o)\s+"));
 
 /// The names, or the words in quotation marks, that documents are to mention: that is no matter of judgement.
-pub(crate) fn mentioned(question: &str, criterion: &Criterion) -> Vec<String> {
+fn mentioned(question: &str, said: &str) -> Vec<String> {
     const MARKS: &[char] = &['"', '“', '”', '„', '«', '»'];
-    let said = criterion.text.trim();
+    let said = said.trim();
     let said = VERB.find(said).map_or(said, |verb| &said[verb.end()..]);
     let names = OR.split(said).map(|name| {
         let is_name = name
@@ -208,14 +217,15 @@ pub(crate) fn compared(question: &str) -> Vec<Vec<String>> {
 pub fn asks_for_all(question: &str) -> Option<Criterion> {
     let (wanted, rest) = parts(question)?;
     if let Some(lacking) = LACKING.captures(rest) {
-        return Some(Criterion { wanted, text: lacking["rest"].trim().to_owned(), lacking: true });
+        let text = lacking["rest"].trim().to_owned();
+        return Some(Criterion { wanted, names: mentioned(question, &text), text, lacking: true });
     }
     let padded = format!(" {rest}");
     let text = HAVING.captures(padded.trim_start()).map_or(rest, |having| {
         let at = having.name("rest").map_or(0, |rest| rest.start());
         padded.trim_start()[at..].trim()
     });
-    Some(Criterion { wanted, text: text.to_owned(), lacking: false })
+    Some(Criterion { wanted, names: mentioned(question, text), text: text.to_owned(), lacking: false })
 }
 
 /// What is wanted of all documents, and what is asked of each.
@@ -296,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_for_word_for_word() {
-        let name = |question: &str| mentioned(question, &asks_for_all(question).expect("a question for all"));
+        let name = |question: &str| asks_for_all(question).expect("a question for all").names;
         assert_eq!(name("Which documents mention Wexcombe Water?"), ["Wexcombe Water"]);
         assert_eq!(name("Which documents name Ada Holm or A. Holm?"), ["Ada Holm", "A. Holm"]);
         assert_eq!(name("Which contracts contain \"force majeure\"?"), ["force majeure"]);

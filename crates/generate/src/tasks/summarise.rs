@@ -9,8 +9,9 @@ use carrel_corpus::{
 
 use super::{Reader, Source, Visited, Watcher, renumber};
 use crate::align::Aligner;
-use crate::evidence::{Evidence, Sentence};
+use crate::evidence::{Evidence, is_row, split, without_instructions};
 use crate::language::{language, says_absent};
+use crate::notes::instructed;
 use crate::stream::Reply;
 use crate::text::dot;
 use crate::{Error, Stats, prompt};
@@ -65,10 +66,13 @@ pub fn summarise(
     (generator, embedder): (&dyn Generator, &dyn Embedder),
     watch: &mut Watcher,
 ) -> Result<Answer, Error> {
-    let read: Vec<(&Source, Vec<Passage>)> = documents
+    let mut read: Vec<(&Source, Vec<Passage>)> = documents
         .iter()
         .map(|source| Ok((source, read(source.document, None)?)))
         .collect::<Result<_, Error>>()?;
+    let is_hidden = |(_, passages): &(&Source, Vec<Passage>)| passages.iter().any(|passage| passage.hidden);
+    let has_hidden = read.iter().any(is_hidden);
+    read.iter_mut().for_each(|(_, passages)| passages.retain(|passage| !passage.hidden));
     let tokens = |passage: &Passage| generator.count_tokens(&passage.text);
     let all: usize = read.iter().flat_map(|(_, passages)| passages).map(tokens).sum();
     // A model that reads all of a short text at once tells of its beginning.
@@ -105,6 +109,16 @@ pub fn summarise(
         .collect();
     let all: Vec<Passage> = sections.iter().flat_map(|(_, _, section)| section).cloned().collect();
     let mut answer = finish(&points, &all, coverage, most, embedder)?;
+    for passage in &all {
+        let note = || instructed(passage);
+        if split(0, &passage.text).iter().any(|sentence| !sentence.citable) && !answer.notes.contains(&note())
+        {
+            answer.notes.push(note());
+        }
+    }
+    if has_hidden {
+        answer.notes.push(HIDDEN.to_owned());
+    }
     if state.sections.len() < state.total {
         answer.notes.push(format!("broken off after {} of {} sections", state.sections.len(), state.total));
     }
@@ -129,6 +143,7 @@ fn cut(passages: Vec<Passage>, budget: usize, generator: &dyn Generator) -> Vec<
     sections
 }
 
+const HIDDEN: &str = "Text that is not visible in its file was left out.";
 /// Sections that a short text is cut into.
 const LEAST_SECTIONS: usize = 5;
 /// Points asked for of one section.
@@ -157,9 +172,11 @@ struct Section<'a> {
 impl<'a> Section<'a> {
     fn new(passages: &'a [Passage], embedder: &'a dyn Embedder) -> Result<Section<'a>, Error> {
         let mut evidence = Evidence::new(passages);
-        let is_whole = |sentence: &Sentence| sentence.citable && sentence.stems.len() >= LEAST_WORDS;
-        let whole: Vec<usize> =
-            (0..evidence.sentences.len()).filter(|&at| is_whole(&evidence.sentences[at])).collect();
+        let is_whole = |at: usize| {
+            let sentence = &evidence.sentences[at];
+            sentence.citable && sentence.stems.len() >= LEAST_WORDS && !is_row(evidence.text(at))
+        };
+        let whole: Vec<usize> = (0..evidence.sentences.len()).filter(|&at| is_whole(at)).collect();
         evidence.embed(&whole, embedder)?;
         Ok(Section { passages, evidence, whole, embedder })
     }
@@ -172,7 +189,7 @@ impl<'a> Section<'a> {
         generator: &dyn Generator,
         stats: &mut Stats,
     ) -> Result<Vec<Claim>, Error> {
-        let text: Vec<&str> = self.passages.iter().map(|passage| body(&passage.text)).collect();
+        let text: Vec<String> = self.passages.iter().map(|passage| innocent(body(&passage.text))).collect();
         let text = text.join("\n");
         let wanted = wanted.min(generator.count_tokens(&text).div_ceil(TOKENS_OF_POINT));
         let asked = format!(
@@ -192,7 +209,8 @@ impl<'a> Section<'a> {
         let mut points: Vec<Claim> = Vec::new();
         for finished in reply.finished(true) {
             let sentence = bare(&reply.text[finished.range]);
-            if points.len() == wanted || says_absent(sentence) {
+            let is_told_as_row = is_row(sentence) && !self.whole.is_empty();
+            if points.len() == wanted || says_absent(sentence) || is_told_as_row {
                 continue;
             }
             let checked = aligner.check(sentence, &[])?;
@@ -256,6 +274,11 @@ impl<'a> Section<'a> {
 
 fn point(text: String, citations: Vec<Citation>) -> Claim {
     Claim { span: Span::new(0, text.len()), text, support: Support::Supported, citations }
+}
+
+/// What a model may be shown of a text.
+fn innocent(text: &str) -> String {
+    without_instructions(text, &split(0, text))
 }
 
 /// A message without its head, which says nothing of what it is about.

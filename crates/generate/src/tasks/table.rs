@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Reader, Source, Visited, Watcher};
 use crate::align::Aligner;
+use crate::evidence::{split, without_instructions};
 use crate::prompt::{self, Shown, fenced};
 use crate::words::find_words;
 use crate::{Error, Stats};
@@ -128,12 +129,11 @@ fn ask(
     }
     // The day on which a file was written last stands in no document, and would be taken for the day of a letter.
     let undated = |passage: &Passage| Passage { date: None, ..passage.clone() };
-    let shown: String = passages
-        .iter()
-        .map(undated)
-        .enumerate()
-        .map(|(at, passage)| fenced(at + 1, &Shown { passage: &passage, text: &passage.text }))
-        .collect();
+    let show = |(at, passage): (usize, Passage)| {
+        let text = without_instructions(&passage.text, &split(0, &passage.text));
+        fenced(at + 1, &Shown { passage: &passage, text: &text })
+    };
+    let shown: String = passages.iter().map(undated).enumerate().map(show).collect();
     let wanted: Vec<String> = columns.iter().map(|(name, asked)| format!("\"{name}\": {asked}")).collect();
     let asked = format!(
         "Fill this from the text, with its own words and figures, null where it does not say:\n{}\nWrite only JSON.",
