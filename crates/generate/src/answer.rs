@@ -221,8 +221,8 @@ pub fn answer(
     Ok((answer, stats))
 }
 
-/// Whether an answer rests on documents that say nothing at all of somebody whom the question names, and whom another document
-/// does: what one patient's letter says is not of the other patient.
+/// Whether an answer rests on documents that say nothing at all of somebody whom the question names by a title, or in full as
+/// another document does: what one patient's letter says is not of the other patient.
 fn is_of_another(request: &AnswerRequest, claims: &[Claim]) -> Result<bool, Error> {
     let citations = claims.iter().flat_map(|claim| &claim.citations);
     let cited: BTreeSet<DocumentId> = citations.map(|citation| citation.document).collect();
