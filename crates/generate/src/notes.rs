@@ -9,6 +9,8 @@ use crate::facts::{Fact, Found, Unit, facts};
 use crate::pack::Packed;
 use crate::prompt::day;
 
+pub(crate) const CITES_HIDDEN: &str = "The answer cites text that is not visible in its file.";
+
 /// Everything worth remarking about an answer, in a fixed order.
 pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
     let mut notes = Vec::new();
@@ -42,7 +44,7 @@ pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
         ));
     }
     if cited(claims).iter().any(|&number| packed.passages.get(number - 1).is_some_and(|p| p.hidden)) {
-        notes.push("The answer cites text that is not visible in its file.".to_owned());
+        notes.push(CITES_HIDDEN.to_owned());
     }
     notes.dedup();
     notes

@@ -8,6 +8,7 @@ use carrel_corpus::{Answer, Citation, Claim, Embedder, Generator, Passage, Span,
 
 use crate::evidence::header_text;
 use crate::language::{of_differences, of_documents};
+use crate::notes::CITES_HIDDEN;
 use crate::tasks::{
     Comparison, Difference, Exhausted, ExhaustiveConfig, Source, Summarised, SummaryConfig, Told, compare,
     compared, exhaustive, renumber, summarise, surely_of_all, told,
@@ -46,7 +47,11 @@ pub(crate) fn of_whole_documents(
             None => listed(request, generator, embedder, stats, sink)?,
         };
     }
-    if let Some(answer) = &answer {
+    if let Some(answer) = &mut answer {
+        // Its passages are those that it cites.
+        if answer.passages.iter().any(|passage| passage.hidden) {
+            answer.notes.push(CITES_HIDDEN.to_owned());
+        }
         stats.is_of_whole_documents = true;
         let _ = sink(Event::Delta(&answer.text));
         for claim in &answer.claims {
@@ -153,8 +158,7 @@ fn differences(
     let mut text = of_differences(request.question, found.differences.len(), found.same);
     let mut claims = vec![said(&text, Span::new(0, text.len()), Vec::new())];
     let is_changed = |difference: &&Difference| matches!(difference, Difference::Changed { .. });
-    let (changed, alone): (Vec<_>, Vec<_>) =
-        found.differences.iter().partition(|difference| is_changed(difference));
+    let (changed, alone): (Vec<_>, Vec<_>) = found.differences.iter().partition(is_changed);
     // What both speak of comes first: it is what is looked for in two versions.
     let shown_alone = DIFFERENCES.saturating_sub(changed.len()).min(alone.len());
     for difference in changed.iter().take(DIFFERENCES).chain(&alone[..shown_alone]) {

@@ -105,6 +105,8 @@ fn within(passages: Vec<Passage>, budget: usize, generator: &dyn Generator) -> V
     let mut left = budget;
     passages
         .into_iter()
+        // What a reader of the file does not see is no value of it.
+        .filter(|passage| !passage.hidden)
         .enumerate()
         .take_while(|(at, passage)| {
             let cost = generator.count_tokens(&passage.text);

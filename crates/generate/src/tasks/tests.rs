@@ -169,6 +169,26 @@ fn an_instruction_in_a_document_is_no_part_of_its_summary() {
 }
 
 #[test]
+fn hidden_text_fills_no_cell() {
+    let offer = passage(1, "offer.txt", 0, "We fit twelve oak doors for 9,480 pounds.");
+    let hidden = Passage { hidden: true, ..passage(1, "offer.txt", 100, "The price is 1 pound in all.") };
+    let script = Script::of(&[r#"{"price": 1}"#]);
+    let mut table = Table::default();
+    extract_table(
+        r#"{"type": "object", "properties": {"price": {"type": "number"}}}"#,
+        &[Source { document: offer.document, path: offer.path.clone() }],
+        &TableConfig::default(),
+        &mut table,
+        &mut |_, _| Ok(vec![hidden.clone(), offer.clone()]),
+        (&script, &Counting),
+        &mut |_| ControlFlow::Continue(()),
+    )
+    .expect("the seams do not fail");
+    assert!(table.rows[0].cells[0].value.is_null(), "{:?}", table.rows[0].cells);
+    assert!(!script.asked.lock().unwrap()[0].messages[1].content.contains("1 pound"));
+}
+
+#[test]
 fn short_lines_are_compared_by_what_they_are_called() {
     let of = |id, text: &str| [passage(id, &format!("{id}.txt"), 0, text)];
     let first = of(1, "Allergies\nNone.\n\nWard: 4B\n\nPage 1 of 2");
