@@ -6,6 +6,7 @@
 use carrel_corpus::{Generator, Message, Passage, Prompt, Role, Sampling};
 
 use crate::hostile::neutralise;
+use crate::language::language;
 use crate::{Error, Turn};
 
 /// What the model is asked to write where it finds no answer: one token in most vocabularies, unlike any answer.
@@ -218,6 +219,39 @@ Answer: the written consent of the Landlord
 Question: What is needed to keep a dog?
 Answer: within 30 days after the lease ends
 Question: When does the Landlord give the deposit back?";
+
+const SYSTEM_DRAFT: &str = "\
+You write questions for a test. Write one question that the sentence answers, as somebody asks it who has never seen the text: with \
+the names of what it is about, in the language of the text, and without the answer. Then copy the words of the sentence that are \
+the answer, as few as will do. Write only JSON.
+
+<<text>>
+The stone bridge over the Alda was opened in 1931 by the mayor, Karl Voss. It replaced a ferry. In summer about 9,000 cars \
+cross it every day.
+<<end>>
+Sentence (English): In summer about 9,000 cars cross it every day.
+{\"question\": \"How many cars cross the bridge over the Alda every day in summer?\", \"answer\": \"about 9,000\"}
+Sentence (English): It replaced a ferry.
+{\"question\": \"What was there before the stone bridge over the Alda?\", \"answer\": \"a ferry\"}
+<<text>>
+Mietvertrag Lange Gasse 4. Die Kaution beträgt 1.800 Euro. Für einen Hund braucht Frau Lund die Zustimmung der Vermieterin.
+<<end>>
+Sentence (German): Für einen Hund braucht Frau Lund die Zustimmung der Vermieterin.
+{\"question\": \"Was braucht Frau Lund für einen Hund in der Lange Gasse 4?\", \"answer\": \"die Zustimmung der Vermieterin\"}
+Sentence (German): Die Kaution beträgt 1.800 Euro.
+{\"question\": \"Wie hoch ist die Kaution für die Lange Gasse 4?\", \"answer\": \"1.800 Euro\"}";
+
+/// A question that `sentence` of `text` answers, with the words that do, as JSON.
+pub(crate) fn drafting(text: &str, sentence: &str) -> Prompt {
+    const TOKENS: usize = 120;
+    const SCHEMA: &str = r#"{"type": "object", "properties": {"question": {"type": "string"}, "answer": {"type": "string"}},
+"required": ["question", "answer"], "additionalProperties": false}"#;
+    let (text, language) = (neutralise(text), language(text));
+    let body = format!("<<text>>\n{}\n<<end>>\nSentence ({language:?}): {}", text.trim(), one_line(sentence));
+    let mut asked = reply_to(vec![message(Role::System, SYSTEM_DRAFT), message(Role::User, &body)], TOKENS);
+    asked.json_schema = Some(SCHEMA.to_owned());
+    asked
+}
 
 /// How likely the model finds each token of `question`, in nats, when it is to ask for what `answer` says of `text`.
 pub(crate) fn asking(

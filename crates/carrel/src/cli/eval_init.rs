@@ -14,8 +14,9 @@ use crate::eval;
 
 /// Draft questions from your own documents, to measure with from then on
 ///
-/// The model proposes a question and the sentence that answers it; what it quotes must stand in the document. Each
-/// question is shown, and those that you accept are kept. The set holds a link to the documents, not a copy.
+/// For sentences from all over the folder the model proposes a question and the words that answer it; those must stand in the
+/// sentence, and the question must be understood without it. Each is shown, and those that you accept are kept. The set
+/// holds a link to the documents, not a copy.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -87,8 +88,9 @@ impl InitArgs {
 /// Whether a person keeps the question; breaks when that person has had enough of them.
 fn asked(draft: &Draft) -> std::io::Result<ControlFlow<(), bool>> {
     eprintln!("\n{}", draft.question);
-    let answer = &draft.answer;
-    eprintln!("    {}, {}: \"{}\"", answer.path, answer.locator, one_line(&answer.quote, 300));
+    let source = &draft.source;
+    eprintln!("    {}", draft.answer);
+    eprintln!("    {}, {}: \"{}\"", source.path, source.locator, one_line(&source.quote, 300));
     loop {
         eprint!("keep it? [y]es, [n]o, [e]nough: ");
         std::io::stderr().flush()?;

@@ -84,7 +84,7 @@ fn is_found(library: &Library, draft: &Draft) -> Result<bool, Error> {
     })?;
     Ok(found
         .iter()
-        .any(|passage| passage.document == draft.answer.document && passage.span.overlaps(draft.answer.span)))
+        .any(|passage| passage.document == draft.source.document && passage.span.overlaps(draft.source.span)))
 }
 
 /// Writes the set: `queries.jsonl`, and `docs`, a link to the documents.
@@ -107,24 +107,25 @@ pub fn write(
     let file = directory.join("queries.jsonl");
     let mut lines = Vec::new();
     for draft in drafts {
-        let answer = &draft.answer;
-        let text = match texts.entry(answer.document) {
+        let source = &draft.source;
+        let text = match texts.entry(source.document) {
             Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(unread) => unread.insert(library.index().document(answer.document)?.text),
+            Entry::Vacant(unread) => unread.insert(library.index().document(source.document)?.text),
         };
         let points = |bytes: usize| text[..bytes].chars().count();
-        let path = carrel_ingest::path_from_stored(answer.path.split("!/").next().unwrap_or(&answer.path));
-        let id = blake3::hash(format!("{}\n{}", answer.path, draft.question).as_bytes()).to_hex();
+        let path = carrel_ingest::path_from_stored(source.path.split("!/").next().unwrap_or(&source.path));
+        let id = blake3::hash(format!("{}\n{}", source.path, draft.question).as_bytes()).to_hex();
         let line = json!({
             "id": &id[..12],
             "question": draft.question,
             "relevant": [{
                 "doc": path.strip_prefix(documents).unwrap_or(&path),
-                "text": answer.quote,
-                "start": points(answer.span.start),
-                "end": points(answer.span.end),
-                "page": answer.locator.first_page(),
+                "text": source.quote,
+                "start": points(source.span.start),
+                "end": points(source.span.end),
+                "page": source.locator.first_page(),
             }],
+            "answers": [draft.answer],
             "answerable": true,
         });
         lines.push(line.to_string() + "\n");
