@@ -432,12 +432,13 @@ impl Library {
             }
         }
         // What a document is, between whom and since when stands where it begins, in words that no question has.
+        let at = if carrel_generate::asks_for_its_day(question) { 0 } else { OPENING };
         if let [named] = filter.documents[..]
             && let Some(opening) = self.index.opening(named)?
-            && passages.iter().take(OPENING + 1).all(|other| other.chunk != opening.chunk)
+            && passages.iter().take(at + 1).all(|other| other.chunk != opening.chunk)
         {
             passages.retain(|other| other.chunk != opening.chunk);
-            passages.insert(OPENING.min(passages.len()), opening);
+            passages.insert(at.min(passages.len()), opening);
         }
         Ok(passages)
     }

@@ -8,9 +8,11 @@
 mod answer;
 mod document;
 mod locator;
+mod months;
 mod seam;
 
 pub use answer::{Answer, Citation, Claim, Coverage, Passage, Support};
 pub use document::{Block, BlockKind, Chunk, ChunkId, Document, DocumentId, FolderId, Outcome, Span};
 pub use locator::Locator;
+pub use months::MONTHS;
 pub use seam::{Embedder, Finish, Generation, Generator, Message, Prompt, Role, Sampling, SeamError};

@@ -15,13 +15,14 @@ use crate::conversation::changes_topic;
 use crate::evidence::{Evidence, header_text};
 use crate::grounds::{Grounds, Judge, quotation};
 use crate::language::{refusal, says_absent};
-use crate::notes::notes;
+use crate::notes::{left_out, named_with_date, notes};
 use crate::pack::{Packed, pack};
 use crate::polar::{self, is_polar, without_yes};
 use crate::prompt::{self, Shown};
 use crate::setting::{is_narrow, is_said_again, parts};
 use crate::stream::{Finished, Reply, is_absent};
 use crate::tasks::{Source, Visited, asks_for_all};
+use crate::versions::{as_of, bears_on, changed_since};
 use crate::whole::of_whole_documents;
 use crate::words::content_stems;
 use crate::{AnswerConfig, Error, Turn};
@@ -136,6 +137,34 @@ pub fn answer(
     embedder: &dyn Embedder,
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(Answer, Stats), Error> {
+    let Some(as_of) = as_of(request.asked, request.passages) else {
+        return of_any_day(request, generator, embedder, sink);
+    };
+    let (kept, later) = as_of.split(request.passages);
+    let of_then = AnswerRequest {
+        question: &as_of.asked,
+        asked: &as_of.asked,
+        passages: &kept,
+        coverage: request.coverage.clone(),
+        ..*request
+    };
+    let (mut answer, stats) = of_any_day(&of_then, generator, embedder, sink)?;
+    let bears = |other: &Passage| answer.refused || bears_on(&answer.claims, &answer.passages, other);
+    let later: Vec<Passage> = later.into_iter().filter(bears).collect();
+    for note in left_out(&later) {
+        let _ = sink(Event::Note(&note));
+        answer.notes.push(note);
+    }
+    Ok((answer, stats))
+}
+
+/// The answer to a question that is not about a certain day.
+fn of_any_day(
+    request: &AnswerRequest,
+    generator: &dyn Generator,
+    embedder: &dyn Embedder,
+    sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<(Answer, Stats), Error> {
     let config = request.config;
     let polar = is_polar(request.asked);
     if polar && let Some(answer) = judged(request, generator, embedder, sink)? {
@@ -204,14 +233,15 @@ pub fn answer(
         let nearest = weighed.and_then(|claim| claim.citations.first().cloned()).or(first);
         return Ok((refuse(request, packed, nearest, sink), stats));
     }
-    let mut notes = notes(&claims, &packed);
-    notes.extend(turned.then(|| NEW_TOPIC.to_owned()));
     if stats.grounds.quoted {
         for claim in &claims {
             let _ = sink(Event::Claim(claim));
         }
-        notes.push(QUOTED.to_owned());
     }
+    say_what_changed(&mut text, &mut claims, &packed.passages, sink);
+    let mut notes = notes(&claims, &packed);
+    notes.extend(turned.then(|| NEW_TOPIC.to_owned()));
+    notes.extend(stats.grounds.quoted.then(|| QUOTED.to_owned()));
     for note in &notes {
         let _ = sink(Event::Note(note));
     }
@@ -265,19 +295,42 @@ fn judged(
     let Some(claim) = polar::find(request.asked, &mut evidence, generator, embedder, &mut go_on)? else {
         return Ok(None);
     };
-    let claims = vec![claim];
+    let mut claims = vec![claim];
     if is_of_another(request, &claims)? {
         return Ok(None);
     }
-    let notes = notes(&claims, &packed);
     let _ = sink(Event::Delta(&claims[0].text));
     let _ = sink(Event::Claim(&claims[0]));
+    let mut text = claims[0].text.clone();
+    say_what_changed(&mut text, &mut claims, &packed.passages, sink);
+    let notes = notes(&claims, &packed);
     for note in &notes {
         let _ = sink(Event::Note(note));
     }
-    let (text, coverage) = (claims[0].text.clone(), request.coverage.clone());
-    let passages = packed.passages;
+    let (passages, coverage) = (packed.passages, request.coverage.clone());
     Ok(Some(Answer { text, claims, passages, refused: false, nearest: None, notes, coverage }))
+}
+
+/// Adds the words of a newer document that says otherwise than the answer: the clause that was amended.
+fn say_what_changed(
+    text: &mut String,
+    claims: &mut Vec<Claim>,
+    passages: &[Passage],
+    sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) {
+    let Some((number, range)) = changed_since(claims, passages) else { return };
+    let passage = &passages[number - 1];
+    let citation = passage.citation(number, range);
+    let quote = citation.quote.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = format!("{}: “{quote}”", named_with_date(passage));
+    let start = text.len() + 1;
+    text.push('\n');
+    text.push_str(&said);
+    let span = Span::new(start, text.len());
+    let claim = Claim { span, text: said, support: Support::Supported, citations: vec![citation] };
+    let _ = sink(Event::Delta(&text[start - 1..]));
+    let _ = sink(Event::Claim(&claim));
+    claims.push(claim);
 }
 
 /// Has the model write from passages.
@@ -793,6 +846,36 @@ mod tests {
         assert!(!refused("When is the chest X-ray of Anna Holm repeated?"));
         assert!(refused("When is the chest X-ray of Mr Lund repeated?"));
         assert!(refused("When is the chest X-ray of Bert Lund repeated?"));
+    }
+
+    #[test]
+    fn an_answer_says_what_a_newer_document_has_changed() {
+        let mut lease = passage(
+            1,
+            "lease.txt",
+            0,
+            "Lease of Mill Lane\n\n3. Either party may end this lease by three months' notice.",
+        );
+        let mut change = passage(
+            2,
+            "amendment.txt",
+            0,
+            "Amendment of the lease of Mill Lane\n\nThe period in clause 3 is six months instead of three.",
+        );
+        (lease.date, change.date) = (Some(0), Some(1_000_000_000));
+        let script =
+            || Script::of(&["Either party may end this lease by three months' notice."]).finding(true);
+        let (answer, streamed, _) =
+            ask_one(script(), "What notice ends the lease of Mill Lane?", &[lease.clone(), change.clone()]);
+        let last = answer.claims.last().expect("claims");
+        assert!(last.text.contains("six months") && streamed == answer.text, "{answer:?} {}", answer.text);
+        assert_eq!(
+            (last.span.of(&answer.text), last.citations[0].path.as_str()),
+            (last.text.as_str(), "amendment.txt")
+        );
+        change.date = Some(-1);
+        let (answer, _, _) = ask_one(script(), "What notice ends the lease of Mill Lane?", &[lease, change]);
+        assert!(!answer.text.contains("six months"), "{}", answer.text);
     }
 
     #[test]

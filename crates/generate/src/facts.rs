@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use carrel_corpus::MONTHS;
 use regex::Regex;
 
-use crate::text::{MONTHS, NUMBER_WORDS, between, tokens};
+use crate::text::{NUMBER_WORDS, between, tokens};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fact {
@@ -31,6 +32,12 @@ pub(crate) enum Unit {
     Euro,
     Pound,
     Yen,
+}
+
+impl Unit {
+    pub fn is_currency(self) -> bool {
+        !matches!(self, Unit::Plain | Unit::Percent)
+    }
 }
 
 pub(crate) fn is_date(fact: &Fact) -> bool {

@@ -40,7 +40,7 @@ use carrel_corpus::SeamError;
 pub use answer::{AnswerRequest, Event, Holdings, Stats, answer};
 pub use conversation::{changes_topic, leans_on_history, standalone_question};
 pub use grounds::Grounds;
-pub use setting::{Setting, as_question, setting, without_manner};
+pub use setting::{Setting, as_question, asks_for_its_day, setting, without_manner};
 
 /// One question of a conversation and what was answered.
 #[derive(Clone, PartialEq, Eq)]

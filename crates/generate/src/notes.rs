@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use carrel_corpus::{Claim, Passage, Support};
 
-use crate::evidence::split;
-use crate::facts::{Fact, Found, Unit, facts};
 use crate::pack::Packed;
 use crate::prompt::day;
+use crate::versions::otherwise;
 
 pub(crate) const CITES_HIDDEN: &str = "The answer cites text that is not visible in its file.";
 
@@ -15,7 +14,7 @@ pub(crate) const CITES_HIDDEN: &str = "The answer cites text that is not visible
 pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(disagreements(claims, packed));
-    notes.extend(lone_source(claims, packed));
+    notes.extend(lone_source(claims, packed).filter(|_| notes.is_empty()));
     for (index, other) in &packed.versions {
         let held = &packed.passages[*index];
         notes.push(format!(
@@ -27,13 +26,6 @@ pub(crate) fn notes(claims: &[Claim], packed: &Packed) -> Vec<String> {
         ));
     }
     notes.extend(packed.instructed.iter().map(|&index| instructed(&packed.passages[index])));
-    for document in one_of_each(&packed.later) {
-        notes.push(format!(
-            "`{}`{} is newer than the day that was asked about, and was left out.",
-            name(document),
-            dated(document)
-        ));
-    }
     if !packed.planted.is_empty() {
         let names: Vec<String> =
             packed.planted.iter().map(|passage| format!("`{}`", name(passage))).collect();
@@ -62,6 +54,15 @@ fn cited(claims: &[Claim]) -> BTreeSet<usize> {
     claims.iter().flat_map(|claim| claim.citations.iter().map(|citation| citation.number)).collect()
 }
 
+/// Of documents that are dated after the day that was asked about.
+pub(crate) fn left_out(later: &[Passage]) -> impl Iterator<Item = String> {
+    let of = |document: &Passage| {
+        let (name, dated) = (name(document), dated(document));
+        format!("`{name}`{dated} is newer than the day that was asked about, and was left out.")
+    };
+    one_of_each(later).map(of)
+}
+
 /// The first passage of every document.
 fn one_of_each(passages: &[Passage]) -> impl Iterator<Item = &Passage> {
     let mut seen = BTreeSet::new();
@@ -70,6 +71,11 @@ fn one_of_each(passages: &[Passage]) -> impl Iterator<Item = &Passage> {
 
 fn name(passage: &Passage) -> &str {
     passage.path.rsplit('/').next().unwrap_or(&passage.path)
+}
+
+/// `lease.pdf (2022-03-04)`.
+pub(crate) fn named_with_date(passage: &Passage) -> String {
+    format!("{}{}", name(passage), dated(passage))
 }
 
 fn dated(passage: &Passage) -> String {
@@ -101,7 +107,7 @@ fn disagreements(claims: &[Claim], packed: &Packed) -> Vec<String> {
             if seen.contains(&pair) {
                 continue;
             }
-            if let Some(quote) = contradicting(&citation.quote, &other.text) {
+            if let Some(quote) = otherwise(held, &citation.quote, other) {
                 seen.insert(pair);
                 notes.push(describe(held, &citation.quote, other, &quote));
             }
@@ -132,79 +138,5 @@ fn shortened(quote: &str) -> String {
     match line.char_indices().nth(160) {
         Some((at, _)) => format!("{}…", line[..at].trim_end()),
         None => line,
-    }
-}
-
-/// Share of the words of the shorter of two sentences that the other must have for both to be about the same thing.
-const SAME_MATTER: f32 = 0.6;
-/// The same of the longer one: all words of a row that has a country and a figure may stand in a sentence on something else.
-const WHOLE_MATTER: f32 = 0.3;
-
-/// The sentence of `text` that says what `quote` says with other figures of the same kinds.
-pub(crate) fn contradicting(quote: &str, text: &str) -> Option<String> {
-    let own = facts(quote);
-    if own.is_empty() {
-        return None;
-    }
-    let words = |text: &str| -> BTreeSet<String> {
-        crate::words::content_stems(text)
-            .into_iter()
-            .filter(|s| !s.bytes().any(|b| b.is_ascii_digit()))
-            .collect()
-    };
-    let matter = words(quote);
-    split(0, text)
-        .into_iter()
-        .filter(|sentence| sentence.citable)
-        .map(|sentence| (text[sentence.range.clone()].to_owned(), sentence.facts))
-        .find(|(sentence, figures)| {
-            let theirs = words(sentence);
-            let shared = matter.intersection(&theirs).count() as f32;
-            let (fewer, more) = (matter.len().min(theirs.len()), matter.len().max(theirs.len()));
-            let alike =
-                shared >= 3.0 && shared >= SAME_MATTER * fewer as f32 && shared >= WHOLE_MATTER * more as f32;
-            alike && differ(&own, figures)
-        })
-        .map(|(sentence, _)| sentence)
-}
-
-/// Whether both hold figures of one kind and share none of that kind.
-fn differ(a: &[Found], b: &[Found]) -> bool {
-    let kinds = [0u8, 1, 2, 3];
-    kinds.iter().any(|&wanted| {
-        let of = |facts: &[Found]| -> Vec<Fact> {
-            facts.iter().filter(|found| kind(&found.fact) == wanted).map(|found| found.fact.clone()).collect()
-        };
-        let (mine, theirs) = (of(a), of(b));
-        !mine.is_empty() && !theirs.is_empty() && mine.iter().all(|fact| !theirs.contains(fact))
-    })
-}
-
-fn kind(fact: &Fact) -> u8 {
-    match fact {
-        Fact::Date { .. } => 0,
-        Fact::Number { unit: Unit::Percent, .. } => 1,
-        Fact::Number { unit: Unit::Plain, .. } => 2,
-        Fact::Number { .. } => 3,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_amended_lease_disagrees() {
-        let old = "The monthly rent for the premises is 900 euros.";
-        let new = "Preamble. The monthly rent for the premises is 950 euros. Signed.";
-        assert_eq!(
-            contradicting(old, new).as_deref(),
-            Some("The monthly rent for the premises is 950 euros.")
-        );
-        assert_eq!(contradicting(old, "The monthly rent for the premises is 900 euros."), None);
-        assert_eq!(contradicting(old, "The garage has 3 doors."), None);
-        let advice = "For 12 months after the end of this agreement the Consultant does not advise any other maker of tide \
-                      gauges in the United Kingdom or Ireland.";
-        assert_eq!(contradicting(advice, "| United Kingdom and Ireland | 2,016 |"), None);
     }
 }

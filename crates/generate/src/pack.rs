@@ -11,7 +11,7 @@ use crate::evidence::{Sentence, split, without_instructions};
 use crate::planted::planted;
 use crate::prompt::{Shown, fenced};
 use crate::text::{Weights, dot};
-use crate::versions::{as_of, newer_first, newest_of_versions};
+use crate::versions::{newer_first, newest_of_versions};
 use crate::words::content_stems;
 use crate::{AnswerConfig, Error};
 
@@ -24,8 +24,6 @@ pub(crate) struct Packed {
     pub planted: Vec<Passage>,
     /// Whether a sentence was left out because it looks like an instruction: index of its passage.
     pub instructed: Vec<usize>,
-    /// Passages left out because they are dated after the day that the question is about.
-    pub later: Vec<Passage>,
     /// Passages of other versions of a shown document, left out in its favour.
     pub versions: Vec<(usize, Passage)>,
 }
@@ -46,8 +44,7 @@ pub(crate) fn pack(
     generator: &dyn Generator,
     embedder: &dyn Embedder,
 ) -> Result<Packed, Error> {
-    let (found, later) = as_of(question, found.to_vec());
-    let (kept, planted) = planted(question, &found);
+    let (kept, planted) = planted(question, found);
     let (mut kept, versions) = newest_of_versions(kept);
     newer_first(question, &mut kept);
     // With a single document there are no others to be heard.
@@ -72,7 +69,6 @@ pub(crate) fn pack(
         passages: Vec::new(),
         shown: Vec::new(),
         planted,
-        later,
         instructed: Vec::new(),
         versions: Vec::new(),
     };

@@ -168,6 +168,18 @@ pub(crate) fn is_narrow(question: &str) -> bool {
     parts(question).len() == 1 && !WIDE.is_match(question)
 }
 
+/// What asks for the day of a document itself.
+static ITS_DAY: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:date|day|datum|fecha)\s+(?:of|when|on\s+which|that|des|der|del?|du)\s+(?:\w+\s+){0,4}?(?:NOUNS)\b|\beffective\s+date\b|^(?:when|wann|cuándo|quand)\s+(?:was|were|is|did|wurde|se|a)\s+[^?]{3,80}?\b(?:signed|dated|made|entered\s+into|concluded|executed|written|issued|unterzeichnet|unterschrieben|geschlossen|ausgestellt|firmó|firmado|signé)\b",
+    )
+});
+
+/// Whether a question asks for the day of a document, which stands where the document begins.
+pub fn asks_for_its_day(question: &str) -> bool {
+    ITS_DAY.is_match(question)
+}
+
 /// What asks to be told how or why, or all about something.
 static EXPLAIN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
@@ -199,6 +211,20 @@ pub(crate) fn is_said_again(question: &str, reply: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_day_of_a_document_may_be_asked_for() {
+        for question in [
+            "What is the date of the contract?",
+            "When was the lease of Unit 7 signed?",
+            "What is the date when the agreement is effective?",
+        ] {
+            assert!(asks_for_its_day(question), "{question}");
+        }
+        for question in ["When is the rent due?", "What is the date of birth of Anna Holm?"] {
+            assert!(!asks_for_its_day(question), "{question}");
+        }
+    }
 
     #[test]
     fn several_are_asked_for_by_a_plural() {

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-pub(crate) use lexicon::{ANTONYMS, MONTHS, NEGATIONS, NUMBER_WORDS, PRIVATIONS, is_negation, is_stopword};
+pub(crate) use lexicon::{ANTONYMS, NEGATIONS, NUMBER_WORDS, PRIVATIONS, is_negation, is_stopword};
 pub(crate) use sentences::{Wrapping, sentences};
 
 /// A word of a text in the form in which it is compared.

@@ -64,6 +64,26 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether its text may say of which day it is. A message has its date in its head, and the rows of a table have each its own.
+    pub fn is_prose(&self) -> bool {
+        use Kind::*;
+        matches!(
+            self,
+            Pdf | Docx
+                | OpenDocument
+                | FlatOpenDocument
+                | Doc
+                | Rtf
+                | Html
+                | Xps
+                | Markdown
+                | Restructured
+                | Org
+                | Tex
+                | Text
+        )
+    }
+
     pub fn media_type(&self) -> String {
         match self {
             Kind::Empty => "application/x-empty",

@@ -7,6 +7,7 @@
 
 mod archive;
 mod csv;
+mod dated;
 mod dates;
 mod dbase;
 mod draft;
@@ -133,7 +134,13 @@ impl<'a> Source<'a> {
         let before = self.budget.text.get();
         let reading = std::panic::catch_unwind(AssertUnwindSafe(|| self.read_as(&kind)));
         match reading {
-            Ok(Ok(draft)) => draft.finish(media_type),
+            Ok(Ok(mut draft)) => {
+                if kind.is_prose() {
+                    draft.date = dated::named(self.name).or(draft.date);
+                    draft.date_from_text();
+                }
+                draft.finish(media_type)
+            }
             Ok(Err(outcome)) => Document::unread(media_type, outcome),
             Err(_) => {
                 self.budget.text.set(before);

@@ -5,7 +5,9 @@
 
 use std::ops::Range;
 
-use super::lexicon::{MONTHS, is_stopword};
+use carrel_corpus::MONTHS;
+
+use super::lexicon::is_stopword;
 
 /// What a single line feed means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

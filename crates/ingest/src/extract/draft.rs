@@ -3,6 +3,7 @@
 
 use carrel_corpus::{Block, BlockKind, Document, Locator, Outcome, Span};
 
+use super::dated;
 use crate::limits::readable_bytes;
 
 /// Most addresses that are kept of one file.
@@ -164,6 +165,11 @@ impl Draft {
         self.missing.extend(other.missing);
         other.links.iter().for_each(|link| self.link(link));
         self.full |= other.full;
+    }
+
+    /// Takes the day that the text gives itself, where it does, for the date of the document.
+    pub fn date_from_text(&mut self) {
+        self.date = dated::stated(&self.text).or(self.date);
     }
 
     /// The finished document; its outcome follows from what is in it and what is missing.

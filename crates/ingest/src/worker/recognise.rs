@@ -135,6 +135,7 @@ fn rebuilt(document: Document, texts: Vec<(Locator, String)>, left: &[usize], li
     draft.title = Some(title);
     draft.pages = pages;
     draft.date = date;
+    draft.date_from_text();
     for (name, member) in members {
         draft.take_member(name, member);
     }
