@@ -21,7 +21,7 @@ use crate::polar::{self, is_polar, without_yes};
 use crate::prompt::{self, Shown};
 use crate::setting::{is_narrow, is_said_again, parts};
 use crate::stream::{Finished, Reply, is_absent};
-use crate::tasks::{Source, Visited, asks_for_all};
+use crate::tasks::{Criterion, Source, Visited, asks_for_all, surely_of_all, told};
 use crate::versions::{as_of, bears_on, changed_since};
 use crate::whole::of_whole_documents;
 use crate::words::content_stems;
@@ -171,7 +171,12 @@ fn of_any_day(
         return Ok((answer, Stats::default()));
     }
     let mut stats = Stats::default();
-    if !polar && let Some(answer) = calculated(request, generator, embedder, &mut stats, sink)? {
+    // `How many letters mention Harbour Ltd` is not told by the rows of a table that mention it.
+    let is_found = |criterion: Criterion| criterion.test.is_some();
+    let is_of_documents =
+        told(request.question).is_some() || surely_of_all(request.question).is_some_and(is_found);
+    let asks_for_figures = !polar && !is_of_documents;
+    if asks_for_figures && let Some(answer) = calculated(request, generator, embedder, &mut stats, sink)? {
         return Ok((answer, stats));
     }
     if let Some(answer) = of_whole_documents(request, generator, embedder, &mut stats, sink)? {

@@ -5,6 +5,7 @@
 //! are cited. It counts only where it asks for nothing that the question does not say, and leaves out nothing that it does.
 
 mod fit;
+mod overview;
 mod query;
 mod said;
 mod sheet;
@@ -21,6 +22,7 @@ use carrel_corpus::{
 use regex::Regex;
 
 use self::fit::Asked;
+pub(crate) use self::overview::overview;
 use self::query::{
     Between, By, Condition, Figure, Found, Function, Part, Query, ROW, Select, Subject, Test, What,
 };

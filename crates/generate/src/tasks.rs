@@ -6,6 +6,7 @@
 mod compare;
 mod draft;
 mod exhaustive;
+mod kind;
 mod scope;
 mod summarise;
 mod table;
@@ -17,8 +18,9 @@ use carrel_corpus::{Citation, Claim, DocumentId, Passage, SeamError};
 pub use compare::{Comparison, Difference, compare};
 pub use draft::{Draft, draft};
 pub use exhaustive::{Exhausted, ExhaustiveConfig, Row, Signs, Verdict, exhaustive};
+pub(crate) use kind::Kind;
 pub use scope::{Criterion, Wanted, asks_for_all};
-pub(crate) use scope::{Told, compared, pattern, surely_of_all, told};
+pub(crate) use scope::{Test, Told, compared, pattern, surely_of_all, told};
 pub use summarise::{SectionPoints, Summarised, SummaryConfig, summarise};
 pub use table::{Cell, Table, TableConfig, TableRow, extract_table};
 

@@ -10,8 +10,8 @@ use crate::evidence::header_text;
 use crate::language::{of_differences, of_documents};
 use crate::notes::CITES_HIDDEN;
 use crate::tasks::{
-    Comparison, Difference, Exhausted, ExhaustiveConfig, Source, Summarised, SummaryConfig, Told, compare,
-    compared, exhaustive, renumber, summarise, surely_of_all, told,
+    Comparison, Difference, Exhausted, ExhaustiveConfig, Kind, Source, Summarised, SummaryConfig, Test, Told,
+    compare, compared, exhaustive, renumber, summarise, surely_of_all, told,
 };
 use crate::words::content_stems;
 use crate::{AnswerRequest, Error, Event, Holdings, Stats};
@@ -72,8 +72,15 @@ fn listed(
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Option<Answer>, Error> {
     let Some(criterion) = surely_of_all(request.question) else { return Ok(None) };
-    let documents = request.holdings.documents()?;
-    if documents.is_empty() || documents.len() > VISITED {
+    let all = request.holdings.documents()?;
+    if all.is_empty() || all.len() > VISITED {
+        return Ok(None);
+    }
+    let documents = match Kind::of(&criterion.noun) {
+        Some(kind) => of_kind(&kind, &all, request.holdings, generator)?,
+        None => all.clone(),
+    };
+    if documents.is_empty() {
         return Ok(None);
     }
     let mut state = Exhausted::default();
@@ -106,12 +113,24 @@ fn listed(
         claims.push(said(&text, Span::new(start, text.len()), evidence.cloned().collect()));
     }
     let passages = renumber(&mut claims, &passages);
-    let mut notes = vec![match criterion.names.is_empty() {
-        false => {
-            format!("Each document was looked through for the words “{}”.", criterion.names.join("”, “"))
-        }
-        true => JUDGED.to_owned(),
-    }];
+    let sought = match &criterion.test {
+        None => None,
+        Some(Test::Names(names)) => Some(format!("the words “{}”", names.join("”, “"))),
+        Some(Test::Date) => Some("a date".to_owned()),
+        Some(Test::Amount) => Some("an amount of money".to_owned()),
+        Some(Test::Percentage) => Some("a percentage".to_owned()),
+        Some(Test::Address) => Some("an e-mail address".to_owned()),
+        Some(Test::Language(language)) => Some(format!("text in {language:?}")),
+    };
+    let looked = sought.map(|sought| format!("Each document was looked through for {sought}."));
+    let mut notes = vec![looked.unwrap_or_else(|| JUDGED.to_owned())];
+    if documents.len() < all.len() {
+        let others = all.len() - documents.len();
+        notes.push(format!(
+            "{others} of {} documents are something else, and were not looked through.",
+            all.len()
+        ));
+    }
     if state.rows.len() < documents.len() {
         notes.push(format!("broken off after {} of {} documents", state.rows.len(), documents.len()));
     }
@@ -243,16 +262,49 @@ fn names(documents: &[Source]) -> String {
 /// The documents that are called so, by their name or in their first lines; none where there are not `wanted` of them.
 fn named(request: &AnswerRequest, name: &str, wanted: RangeInclusive<usize>) -> Result<Vec<Source>, Error> {
     let holdings = request.holdings;
-    let meant = best_named(holdings, name, holdings.meant(name)?)?;
-    if wanted.contains(&meant.len()) {
-        return Ok(meant);
-    }
     let all = holdings.documents()?;
-    let all = if all.len() <= LOOKED_THROUGH { best_named(holdings, name, all)? } else { Vec::new() };
-    Ok(if wanted.contains(&all.len()) { all } else { Vec::new() })
+    let all = if all.len() <= LOOKED_THROUGH { all } else { Vec::new() };
+    let (worth, of_all) = best_named(holdings, name, all)?;
+    // One that is called so goes before those that speak of it.
+    let is_called = worth >= 1.0 + NAMED && wanted.contains(&of_all.len());
+    let meant = if is_called { Vec::new() } else { best_named(holdings, name, holdings.meant(name)?)?.1 };
+    let found = if wanted.contains(&meant.len()) { meant } else { of_all };
+    Ok(if wanted.contains(&found.len()) { found } else { Vec::new() })
 }
 
-fn best_named(holdings: &dyn Holdings, name: &str, documents: Vec<Source>) -> Result<Vec<Source>, Error> {
+/// Those of the documents that are of a kind. The folder of one says so too.
+fn of_kind(
+    kind: &Kind,
+    documents: &[Source],
+    holdings: &dyn Holdings,
+    generator: &dyn Generator,
+) -> Result<Vec<Source>, Error> {
+    let mut of_kind = Vec::new();
+    for source in documents {
+        let Some(opening) = holdings.opening(source.document)? else { continue };
+        let folder = source.path.rsplit('/').nth(1).unwrap_or_default();
+        let ending = source.path.rsplit('.').next().unwrap_or_default();
+        let called = format!("{folder} {ending} {}", called(&opening));
+        let beginning = &opening.text[..opening.text.floor_char_boundary(OPENING)];
+        if kind.holds(&called, beginning, generator)? {
+            of_kind.push(source.clone());
+        }
+    }
+    Ok(of_kind)
+}
+
+/// What a document is called by its name, its title and its first line.
+fn called(opening: &Passage) -> String {
+    let first = &opening.text[..opening.text.floor_char_boundary(OPENING)];
+    format!("{} {}", header_text(opening), first.lines().next().unwrap_or_default())
+}
+
+/// Those that fit a name best, and how well: up to 1 for what they are called and begin with, and as much for what they are called.
+fn best_named(
+    holdings: &dyn Holdings,
+    name: &str,
+    documents: Vec<Source>,
+) -> Result<(f32, Vec<Source>), Error> {
     let words = content_stems(name);
     let share =
         |text: &str| words.intersection(&content_stems(text)).count() as f32 / words.len().max(1) as f32;
@@ -260,7 +312,7 @@ fn best_named(holdings: &dyn Holdings, name: &str, documents: Vec<Source>) -> Re
     for source in documents {
         let Some(opening) = holdings.opening(source.document)? else { continue };
         let first = &opening.text[..opening.text.floor_char_boundary(OPENING)];
-        let called = format!("{} {}", header_text(&opening), first.lines().next().unwrap_or_default());
+        let called = called(&opening);
         let named = share(&format!("{called} {first}"));
         if named < NAMED {
             continue;
@@ -273,5 +325,5 @@ fn best_named(holdings: &dyn Holdings, name: &str, documents: Vec<Source>) -> Re
             best.1.push(source);
         }
     }
-    Ok(best.1)
+    Ok(best)
 }

@@ -5,10 +5,15 @@
 //! counts is not only how sure it is, but how sure compared with the other documents. Therefore nothing is decided
 //! before all have been visited.
 
-use carrel_corpus::{Citation, DocumentId, Embedder, Generator, Passage};
+use std::sync::LazyLock;
 
-use super::{Criterion, Reader, Source, Visited, Watcher};
+use carrel_corpus::{Citation, DocumentId, Embedder, Generator, Passage};
+use regex::Regex;
+
+use super::{Criterion, Reader, Source, Test, Visited, Watcher};
 use crate::evidence::Evidence;
+use crate::facts::{Fact, Unit, is_date};
+use crate::language::language;
 use crate::nearness::Nearness;
 use crate::prompt::YesNo;
 use crate::support::logistic;
@@ -95,14 +100,13 @@ pub fn exhaustive(
 ) -> Result<(), Error> {
     let visit =
         Visit { criterion, config, nearness: nearness(&criterion.text, embedder)?, generator, embedder };
-    let by_name = !criterion.names.is_empty();
     for source in documents {
         if state.rows.iter().any(|row| row.document == source.document) {
             continue;
         }
-        let row = match by_name {
-            true => by_names(&criterion.names, source, &read(source.document, None)?),
-            false => {
+        let row = match &criterion.test {
+            Some(test) => tested(test, source, &read(source.document, None)?),
+            None => {
                 let mut passages = read(source.document, Some(&criterion.text))?;
                 passages.truncate(config.passages);
                 visit.row(source, &passages)?
@@ -114,18 +118,42 @@ pub fn exhaustive(
             break;
         }
     }
-    match by_name {
-        true => state.rows.iter_mut().for_each(decide_by_names),
-        false => decide(&mut state.rows),
+    match criterion.test {
+        Some(_) => state.rows.iter_mut().for_each(decide_by_evidence),
+        None => decide(&mut state.rows),
     }
     Ok(())
 }
 
-/// Whether a document holds any of `names`, whatever its case.
-fn by_names(names: &[String], source: &Source, passages: &[Passage]) -> Row {
+/// The first sentence of a document that meets `test`.
+fn tested(test: &Test, source: &Source, passages: &[Passage]) -> Row {
     let evidence = Evidence::new(passages);
-    let holds = |at: &usize| names.iter().any(|name| find_words(evidence.text(*at), name).is_some());
-    let found = (0..evidence.sentences.len()).find(holds);
+    // An instruction says so too, where nothing else does.
+    let (citable, others): (Vec<usize>, Vec<usize>) =
+        (0..evidence.sentences.len()).partition(|&at| evidence.sentences[at].citable);
+    let mut sentences = citable.into_iter().chain(others);
+    let holds = |fact: fn(&Fact) -> bool, at: usize| {
+        evidence.sentences[at].facts.iter().any(|found| fact(&found.fact))
+    };
+    let found = match test {
+        Test::Names(names) => {
+            sentences.find(|&at| names.iter().any(|name| find_words(evidence.text(at), name).is_some()))
+        }
+        Test::Date => sentences.find(|&at| holds(is_date, at)),
+        Test::Amount => sentences.find(|&at| {
+            let is_money = |fact: &Fact| matches!(fact, Fact::Number { unit, .. } if unit.is_currency());
+            holds(is_money, at) || MONEY.is_match(evidence.text(at))
+        }),
+        Test::Percentage => {
+            sentences.find(|&at| holds(|fact| matches!(fact, Fact::Number { unit: Unit::Percent, .. }), at))
+        }
+        Test::Address => sentences.find(|&at| ADDRESS.is_match(evidence.text(at))),
+        Test::Language(wanted) => {
+            let text: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
+            let is_written = language(&text.join("\n")) == *wanted;
+            sentences.find(|&at| is_written && language(evidence.text(at)) == *wanted)
+        }
+    };
     Row {
         document: source.document,
         path: source.path.clone(),
@@ -136,7 +164,19 @@ fn by_names(names: &[String], source: &Source, passages: &[Passage]) -> Row {
     }
 }
 
-fn decide_by_names(row: &mut Row) {
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    // The source is a literal.
+    Regex::new(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+").unwrap_or_else(|error| panic!("{error}"))
+});
+
+/// An amount whose currency is a word.
+static MONEY: LazyLock<Regex> = LazyLock::new(|| {
+    let names = "euros?|eur|usd|gbp|chf|jpy|cny|rmb|pounds?|dollars?|francs?|franken|yuan|yen";
+    let source = format!(r"(?i)\d\s*(?:(?:{names})\b|[元圆])|\b(?:{names})\s*\d");
+    Regex::new(&source).unwrap_or_else(|error| panic!("{error}"))
+});
+
+fn decide_by_evidence(row: &mut Row) {
     let holds = row.evidence.is_some();
     row.probability = f32::from(u8::from(holds));
     row.verdict = if holds { Verdict::Meets } else { Verdict::DoesNot };

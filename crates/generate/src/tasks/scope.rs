@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::language::Language;
+
 /// What is wanted of all documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -19,14 +21,37 @@ pub struct Criterion {
     pub text: String,
     /// Whether the documents that do **not** say it are wanted.
     pub lacking: bool,
-    /// Names, or words in quotation marks, one of which a document must hold word for word; where there are any, that decides.
-    pub names: Vec<String>,
+    /// What the documents are called that it is asked of; empty where it does not say.
+    pub(crate) noun: String,
+    /// What decides, where it is no matter of judgement.
+    pub(crate) test: Option<Test>,
+}
+
+/// What a document holds or does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    /// One of these names, or words in quotation marks, word for word.
+    Names(Vec<String>),
+    Date,
+    /// An amount of money.
+    Amount,
+    Percentage,
+    /// An address for e-mail.
+    Address,
+    /// Text in this language for the most part.
+    Language(Language),
 }
 
 impl Criterion {
     /// What documents are to say, in words that are no question.
     pub fn of(text: &str) -> Criterion {
-        Criterion { wanted: Wanted::List, text: text.to_owned(), lacking: false, names: Vec::new() }
+        Criterion {
+            wanted: Wanted::List,
+            text: text.to_owned(),
+            lacking: false,
+            noun: String::new(),
+            test: tested(text, text),
+        }
     }
 }
 
@@ -47,7 +72,7 @@ pub(crate) fn pattern(source: &str) -> Regex {
 
 static LIST: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)^(?:please\s+)?(?:list|show|find|name|enumerate|give)\s+(?:me\s+)?(?:all|every|each)(?:\s+of)?(?:\s+(?:the|these|those|my|our))?\s+(?:\w+\s+){0,2}?(?:NOUNS)\b\s*(?P<rest>.*)$",
+        r"(?i)^(?:please\s+)?(?:list|show|find|name|enumerate|give)\s+(?:me\s+)?(?:all|every|each)(?:\s+of)?(?:\s+(?:the|these|those|my|our))?\s+(?:\w+\s+){0,2}?(?P<noun>NOUNS)\b\s*(?P<rest>.*)$",
     )
 });
 static WHICH: LazyLock<Regex> = LazyLock::new(|| {
@@ -57,7 +82,7 @@ static WHICH: LazyLock<Regex> = LazyLock::new(|| {
 });
 static COUNT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)^(?:in\s+)?(?:how\s+many|wie\s+viele|cuántos|combien\s+de)\s+(?:of\s+(?:the|these|those|my|our|all)\s+|der\s+|dieser\s+)?(?:\w+\s+){0,2}?(?:NOUNS)\b\s*(?P<rest>.*)$",
+        r"(?i)^(?:in\s+)?(?:how\s+many|wie\s+viele|cuántos|combien\s+de)\s+(?:of\s+(?:the|these|those|my|our|all)\s+|der\s+|dieser\s+)?(?:\w+\s+){0,2}?(?P<noun>NOUNS)\b\s*(?P<rest>.*)$",
     )
 });
 static LACKING: LazyLock<Regex> = LazyLock::new(|| {
@@ -76,7 +101,7 @@ static OF_EACH: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?ix)^(?:that|which|where|in\s+which|for\s+which|with|without|(?:do(?:es)?|did)\s+not|don['’]t|have|has|lacks?|contain\w*|include\w*|mentions?|
             names?|refers?\s+to|provides?\s+for|says?|states?|discuss\w*|describes?|concerns?|deals?\s+with|covers?|
-            (?:are|is)\s+about|talks?\s+about|speaks?\s+of|enthalten|enthält|haben|hat|nennen|nennt|erwähnen|erwähnt|ohne|mit|
+            (?:are|is)\s+about|(?:(?:are|is)\s+)?(?:not\s+)?(?:written\s+)?in\s+(?:english|german|spanish|french|italian|portuguese|dutch|chinese|japanese|arabic|russian)|(?:sind|ist)\s+auf|(?:give|gives)\b|talks?\s+about|speaks?\s+of|enthalten|enthält|haben|hat|nennen|nennt|erwähnen|erwähnt|ohne|mit|
             tienen|contienen|mencionan|contiennent|mentionnent|ont)\b",
     )
 });
@@ -90,7 +115,7 @@ static OF_SOME: LazyLock<Regex> = LazyLock::new(|| {
 
 /// A question that asks something of every document, in words that cannot be meant for one passage.
 pub(crate) fn surely_of_all(question: &str) -> Option<Criterion> {
-    let (_, rest) = parts(question)?;
+    let (_, _, rest) = parts(question)?;
     asks_for_all(question).filter(|_| OF_EACH.is_match(rest) && !OF_SOME.is_match(question.trim()))
 }
 
@@ -99,7 +124,66 @@ static MENTION: LazyLock<Regex> = LazyLock::new(|| pattern(&format!(r"(?i)\b{MEN
 static VERB: LazyLock<Regex> = LazyLock::new(|| pattern(&format!("(?i)^{MENTIONS}")));
 static OR: LazyLock<Regex> = LazyLock::new(|| pattern(r"\s+(?:or|oder|ou|o)\s+"));
 
-/// The names, or the words in quotation marks, that documents are to mention: that is no matter of judgement.
+/// What documents are to hold that is found without being judged.
+static HELD: LazyLock<[(Regex, Test); 4]> = LazyLock::new(|| {
+    let says = r"(?:(?:mention|stat|nam|giv|contain)(?:e?s?|ing)\s+|(?:have|has)\s+)?(?:an?\s+|any\s+|some\s+|eine?n?\s+|una?\s+|une\s+)?";
+    [
+        (r"dates?|datum|datumsangaben?|fechas?", Test::Date),
+        (
+            r"amounts?(?:\s+of\s+money)?|sums?\s+of\s+money|prices?|betr(?:ag|äge)|importes?|montants?",
+            Test::Amount,
+        ),
+        (r"percentages?|per\s?cents?|prozents(?:atz|ätze)|porcentajes?|pourcentages?", Test::Percentage),
+        (r"e-?mail\s+address(?:es)?|e-?mail-?adressen?", Test::Address),
+    ]
+    .map(|(source, test)| {
+        (pattern(&format!(r"(?i)^{says}(?:{source})(?:\s+at\s+all|\s+in\s+(?:it|them))?$")), test)
+    })
+});
+static IN_LANGUAGE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^(?:(?:are|is|were|was|sind|ist)\s+)?(?:written\s+|not\s+)?(?:in|auf)\s+(\p{L}+)(?:\s+verfasst|\s+geschrieben)?$",
+    )
+});
+const LANGUAGES: [(&str, Language); 22] = [
+    ("english", Language::English),
+    ("englisch", Language::English),
+    ("german", Language::German),
+    ("deutsch", Language::German),
+    ("spanish", Language::Spanish),
+    ("spanisch", Language::Spanish),
+    ("french", Language::French),
+    ("französisch", Language::French),
+    ("italian", Language::Italian),
+    ("italienisch", Language::Italian),
+    ("portuguese", Language::Portuguese),
+    ("portugiesisch", Language::Portuguese),
+    ("dutch", Language::Dutch),
+    ("niederländisch", Language::Dutch),
+    ("chinese", Language::Chinese),
+    ("chinesisch", Language::Chinese),
+    ("japanese", Language::Japanese),
+    ("japanisch", Language::Japanese),
+    ("arabic", Language::Arabic),
+    ("arabisch", Language::Arabic),
+    ("russian", Language::Russian),
+    ("russisch", Language::Russian),
+];
+
+fn tested(question: &str, said: &str) -> Option<Test> {
+    let said = said.trim();
+    if let Some((_, test)) = HELD.iter().find(|(held, _)| held.is_match(said)) {
+        return Some(test.clone());
+    }
+    if let Some(captures) = IN_LANGUAGE.captures(said) {
+        let name = captures[1].to_lowercase();
+        return LANGUAGES.iter().find(|(known, _)| *known == name).map(|(_, is)| Test::Language(*is));
+    }
+    let names = mentioned(question, said);
+    (!names.is_empty()).then_some(Test::Names(names))
+}
+
+/// The names, or the words in quotation marks, that documents are to mention.
 fn mentioned(question: &str, said: &str) -> Vec<String> {
     const MARKS: &[char] = &['"', '“', '”', '„', '«', '»'];
     let said = said.trim();
@@ -215,21 +299,22 @@ pub(crate) fn compared(question: &str) -> Vec<Vec<String>> {
 /// Recognises `list every …`, `which of these … have …`, `how many …`, `which … lack …`; `None` for any question
 /// that a few passages can answer.
 pub fn asks_for_all(question: &str) -> Option<Criterion> {
-    let (wanted, rest) = parts(question)?;
+    let (wanted, noun, rest) = parts(question)?;
+    let noun = noun.to_owned();
     if let Some(lacking) = LACKING.captures(rest) {
         let text = lacking["rest"].trim().to_owned();
-        return Some(Criterion { wanted, names: mentioned(question, &text), text, lacking: true });
+        return Some(Criterion { wanted, test: tested(question, &text), text, lacking: true, noun });
     }
     let padded = format!(" {rest}");
     let text = HAVING.captures(padded.trim_start()).map_or(rest, |having| {
         let at = having.name("rest").map_or(0, |rest| rest.start());
         padded.trim_start()[at..].trim()
     });
-    Some(Criterion { wanted, names: mentioned(question, text), text: text.to_owned(), lacking: false })
+    Some(Criterion { wanted, test: tested(question, text), text: text.to_owned(), lacking: false, noun })
 }
 
-/// What is wanted of all documents, and what is asked of each.
-fn parts(question: &str) -> Option<(Wanted, &str)> {
+/// What is wanted of all documents, what they are called, and what is asked of each.
+fn parts(question: &str) -> Option<(Wanted, &str, &str)> {
     let question = question.trim().trim_end_matches(['?', '.', '!']).trim();
     let (wanted, captures) = if let Some(captures) = COUNT.captures(question) {
         (Wanted::Count, captures)
@@ -245,7 +330,8 @@ fn parts(question: &str) -> Option<(Wanted, &str)> {
         (Wanted::List, captures)
     };
     let rest = captures.name("rest")?.as_str().trim();
-    (!rest.is_empty()).then_some((wanted, rest))
+    let noun = captures.name("noun")?.as_str();
+    (!rest.is_empty()).then_some((wanted, noun, rest))
 }
 
 #[cfg(test)]
@@ -306,11 +392,28 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_for_word_for_word() {
-        let name = |question: &str| asks_for_all(question).expect("a question for all").names;
-        assert_eq!(name("Which documents mention Wexcombe Water?"), ["Wexcombe Water"]);
-        assert_eq!(name("Which documents name Ada Holm or A. Holm?"), ["Ada Holm", "A. Holm"]);
-        assert_eq!(name("Which contracts contain \"force majeure\"?"), ["force majeure"]);
-        assert!(name("Which policies mention a hotel?").is_empty());
+        let test = |question: &str| surely_of_all(question).expect("a question for all").test;
+        let names = |names: &[&str]| Some(Test::Names(names.iter().map(|name| (*name).to_owned()).collect()));
+        assert_eq!(test("Which documents mention Wexcombe Water?"), names(&["Wexcombe Water"]));
+        assert_eq!(test("Which documents name Ada Holm or A. Holm?"), names(&["Ada Holm", "A. Holm"]));
+        assert_eq!(test("Which contracts contain \"force majeure\"?"), names(&["force majeure"]));
+        assert_eq!(test("Which policies mention a hotel?"), None);
+    }
+
+    #[test]
+    fn what_can_be_found_is_not_judged() {
+        let test = |question: &str| surely_of_all(question).expect("a question for all").test;
+        assert_eq!(test("Which documents lack a date?"), Some(Test::Date));
+        assert_eq!(test("How many letters contain an amount of money?"), Some(Test::Amount));
+        assert_eq!(test("Which files have an e-mail address in them?"), Some(Test::Address));
+        for question in [
+            "How many documents are in German?",
+            "Which documents are written in German?",
+            "Which files are not in German?",
+        ] {
+            assert_eq!(test(question), Some(Test::Language(Language::German)), "{question}");
+        }
+        assert_eq!(test("Which contracts have a date of birth?"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use carrel_corpus::{
 
 use super::{Reader, Source, Visited, Watcher, renumber};
 use crate::align::Aligner;
+use crate::calculate::overview;
 use crate::evidence::{Evidence, is_row, split, without_instructions};
 use crate::language::{language, says_absent};
 use crate::notes::instructed;
@@ -80,6 +81,10 @@ pub fn summarise(
         (all / LEAST_SECTIONS).clamp(config.section_tokens / LEAST_SECTIONS, config.section_tokens);
     let mut sections: Vec<(&Source, usize, Vec<Passage>)> = Vec::new();
     for (source, passages) in read {
+        if are_rows(&passages) {
+            sections.push((source, 0, passages));
+            continue;
+        }
         let parts = cut(passages, section_tokens, generator).into_iter();
         sections.extend(parts.enumerate().map(|(at, part)| (source, at, part)));
     }
@@ -91,8 +96,13 @@ pub fn summarise(
         if state.sections.iter().any(|done| (done.document, done.section) == (document, *section)) {
             continue;
         }
-        let reader = Section::new(passages, embedder)?;
-        let points = reader.points(of_section, config, generator, &mut state.stats)?;
+        let points = match are_rows(passages) {
+            true => overview(passages),
+            false => {
+                let reader = Section::new(passages, embedder)?;
+                reader.points(of_section, config, generator, &mut state.stats)?
+            }
+        };
         state.sections.push(SectionPoints { document, section: *section, points });
         let seen = Visited { done: state.sections.len(), total: state.total, path: &source.path };
         if watch(seen).is_break() {
@@ -123,6 +133,16 @@ pub fn summarise(
         answer.notes.push(format!("broken off after {} of {} sections", state.sections.len(), state.total));
     }
     Ok(answer)
+}
+
+/// Share of the lines of a spreadsheet that are rows. What is in them is computed; a model would guess at it.
+const ROWS: f32 = 0.8;
+
+fn are_rows(passages: &[Passage]) -> bool {
+    let lines =
+        || passages.iter().flat_map(|passage| passage.text.lines()).filter(|line| !line.trim().is_empty());
+    let rows = lines().filter(|line| is_row(line)).count();
+    rows > 1 && rows as f32 >= ROWS * lines().count() as f32
 }
 
 /// Runs of passages of at most `budget` tokens; a passage that overlaps the one before it counts only once.
@@ -316,6 +336,9 @@ fn finish(
         .iter()
         .map(|own| vectors.iter().map(|other| dot(own, other)).sum::<f32>() / vectors.len() as f32)
         .collect();
+    let is_computed = |index: usize| {
+        points[index].1.citations.first().is_some_and(|citation| citation.quote.lines().all(is_row))
+    };
     let are_many = points.iter().any(|(document, _)| *document != points[0].0);
     let mut chosen: Vec<usize> = Vec::new();
     while chosen.len() < most {
@@ -323,10 +346,15 @@ fn finish(
             chosen.iter().map(|&held| dot(&vectors[held], &vectors[index])).fold(0.0, f32::max)
         };
         let is_new = |index: usize| chosen.iter().all(|&held| points[held].0 != points[index].0);
-        let mut open = (0..points.len()).filter(|index| !chosen.contains(index) && nearest(*index) < SAME);
+        let mut open = (0..points.len())
+            .filter(|index| !chosen.contains(index) && (is_computed(*index) || nearest(*index) < SAME));
         // A document begins with what it is.
         let first = open.clone().find(|&index| is_new(index));
-        let value = |index: usize| central[index] - nearest(index);
+        // The first table of several is the one that they were made for.
+        let value = |index: usize| match is_computed(index) {
+            true => 1.0 - index as f32 / points.len() as f32,
+            false => central[index] - nearest(index),
+        };
         let best = || open.by_ref().max_by(|&a, &b| value(a).total_cmp(&value(b)).then(b.cmp(&a)));
         let next = first.filter(|_| are_many).or_else(best);
         match next {
