@@ -66,8 +66,11 @@ pub fn draft(
 fn telling(evidence: &Evidence) -> Vec<usize> {
     let says = |&index: &usize| {
         let sentence = &evidence.sentences[index];
-        let is_told = sentence.citable && sentence.heading != Some(index) && !is_row(evidence.text(index));
-        is_told && sentence.stems.len() >= LEAST_WORDS
+        let is_heading = evidence.sentences.iter().any(|other| other.heading == Some(index));
+        sentence.citable
+            && !is_heading
+            && !is_row(evidence.text(index))
+            && sentence.stems.len() >= LEAST_WORDS
     };
     let mut telling: Vec<usize> = (0..evidence.sentences.len()).filter(says).collect();
     telling.sort_by_key(|&index| std::cmp::Reverse(evidence.sentences[index].facts.len().min(2)));

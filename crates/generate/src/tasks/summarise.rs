@@ -3,14 +3,19 @@
 //! Nothing is written over summaries again: what is chosen for the end is what was checked against the text. Where the text
 //! does not say what the model wrote, its own sentence that the model meant stands in the place of that.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use carrel_corpus::{
     Answer, Citation, Claim, Coverage, DocumentId, Embedder, Generator, Passage, Span, Support,
 };
+use regex::Regex;
 
 use super::{Reader, Source, Visited, Watcher, renumber};
 use crate::align::Aligner;
 use crate::calculate::overview;
 use crate::evidence::{Evidence, is_row, split, without_instructions};
+use crate::facts::facts;
 use crate::language::{language, says_absent};
 use crate::notes::instructed;
 use crate::stream::Reply;
@@ -80,13 +85,15 @@ pub fn summarise(
     let section_tokens =
         (all / LEAST_SECTIONS).clamp(config.section_tokens / LEAST_SECTIONS, config.section_tokens);
     let mut sections: Vec<(&Source, usize, Vec<Passage>)> = Vec::new();
+    let mut forms: BTreeMap<DocumentId, Form> = BTreeMap::new();
     for (source, passages) in read {
-        if are_rows(&passages) {
-            sections.push((source, 0, passages));
-            continue;
-        }
-        let parts = cut(passages, section_tokens, generator).into_iter();
-        sections.extend(parts.enumerate().map(|(at, part)| (source, at, part)));
+        let form = Form::of(&passages);
+        forms.insert(source.document, form);
+        let parts = match form {
+            Form::Rows => vec![passages],
+            Form::Sentences | Form::Lines => cut(passages, section_tokens, generator),
+        };
+        sections.extend(parts.into_iter().enumerate().map(|(at, part)| (source, at, part)));
     }
     state.total = sections.len();
     let most = sections.len().clamp(config.points, config.most_points);
@@ -96,12 +103,14 @@ pub fn summarise(
         if state.sections.iter().any(|done| (done.document, done.section) == (document, *section)) {
             continue;
         }
-        let points = match are_rows(passages) {
-            true => overview(passages),
-            false => {
-                let reader = Section::new(passages, embedder)?;
-                reader.points(of_section, config, generator, &mut state.stats)?
-            }
+        let points = match forms[&document] {
+            Form::Rows => overview(passages),
+            form => Section::new(passages, form, embedder)?.points(
+                of_section,
+                config,
+                generator,
+                &mut state.stats,
+            )?,
         };
         state.sections.push(SectionPoints { document, section: *section, points });
         let seen = Visited { done: state.sections.len(), total: state.total, path: &source.path };
@@ -135,14 +144,45 @@ pub fn summarise(
     Ok(answer)
 }
 
-/// Share of the lines of a spreadsheet that are rows. What is in them is computed; a model would guess at it.
-const ROWS: f32 = 0.8;
+/// What a document is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Rows of tables: what is in them is computed, for a model would guess at it.
+    Rows,
+    /// Sentences that end as such; what does not is a title or a label.
+    Sentences,
+    /// Lines without a full stop, as in a list.
+    Lines,
+}
 
-fn are_rows(passages: &[Passage]) -> bool {
-    let lines =
-        || passages.iter().flat_map(|passage| passage.text.lines()).filter(|line| !line.trim().is_empty());
-    let rows = lines().filter(|line| is_row(line)).count();
-    rows > 1 && rows as f32 >= ROWS * lines().count() as f32
+/// Share of the lines of a spreadsheet that are rows, and of the sentences of a text that end with a full stop.
+const ROWS: f32 = 0.8;
+const CLOSED: f32 = 0.5;
+
+impl Form {
+    fn of(passages: &[Passage]) -> Form {
+        let lines = || {
+            passages.iter().flat_map(|passage| passage.text.lines()).filter(|line| !line.trim().is_empty())
+        };
+        let rows = lines().filter(|line| is_row(line)).count();
+        if rows > 1 && rows as f32 >= ROWS * lines().count() as f32 {
+            return Form::Rows;
+        }
+        let evidence = Evidence::new(passages);
+        let whole = whole(&evidence);
+        let closed = whole.iter().filter(|&&at| closes(evidence.text(at))).count();
+        if closed as f32 > CLOSED * whole.len() as f32 { Form::Sentences } else { Form::Lines }
+    }
+}
+
+/// The sentences that can stand by themselves.
+fn whole(evidence: &Evidence) -> Vec<usize> {
+    let is_whole = |&at: &usize| {
+        let sentence = &evidence.sentences[at];
+        let is_heading = evidence.sentences.iter().any(|other| other.heading == Some(at));
+        sentence.citable && !is_heading && sentence.stems.len() >= LEAST_WORDS && !is_row(evidence.text(at))
+    };
+    (0..evidence.sentences.len()).filter(is_whole).collect()
 }
 
 /// Runs of passages of at most `budget` tokens; a passage that overlaps the one before it counts only once.
@@ -177,6 +217,8 @@ const LEAST_WORDS: usize = 3;
 const SURE: f32 = 0.95;
 /// Cosine from which a sentence of the text is what the model meant to say.
 const MEANT: f32 = 0.5;
+/// What a figure is worth, beside the nearness of a point to the others.
+const FIGURE: f32 = 0.06;
 /// Cosine from which two points say the same.
 const SAME: f32 = 0.9;
 
@@ -186,19 +228,17 @@ struct Section<'a> {
     evidence: Evidence<'a>,
     /// The sentences that can stand by themselves.
     whole: Vec<usize>,
+    form: Form,
     embedder: &'a dyn Embedder,
 }
 
 impl<'a> Section<'a> {
-    fn new(passages: &'a [Passage], embedder: &'a dyn Embedder) -> Result<Section<'a>, Error> {
+    fn new(passages: &'a [Passage], form: Form, embedder: &'a dyn Embedder) -> Result<Section<'a>, Error> {
         let mut evidence = Evidence::new(passages);
-        let is_whole = |at: usize| {
-            let sentence = &evidence.sentences[at];
-            sentence.citable && sentence.stems.len() >= LEAST_WORDS && !is_row(evidence.text(at))
-        };
-        let whole: Vec<usize> = (0..evidence.sentences.len()).filter(|&at| is_whole(at)).collect();
+        let mut whole = whole(&evidence);
+        whole.retain(|&at| form != Form::Sentences || closes(evidence.text(at)));
         evidence.embed(&whole, embedder)?;
-        Ok(Section { passages, evidence, whole, embedder })
+        Ok(Section { passages, evidence, whole, form, embedder })
     }
 
     /// Up to `wanted` points in the words of the model where the text says them, and else in those of the text.
@@ -209,6 +249,10 @@ impl<'a> Section<'a> {
         generator: &dyn Generator,
         stats: &mut Stats,
     ) -> Result<Vec<Claim>, Error> {
+        // The titles and figures of a page between pages of text tell nothing by themselves.
+        if self.whole.is_empty() && self.form == Form::Sentences {
+            return Ok(Vec::new());
+        }
         let text: Vec<String> = self.passages.iter().map(|passage| innocent(body(&passage.text))).collect();
         let text = text.join("\n");
         let wanted = wanted.min(generator.count_tokens(&text).div_ceil(TOKENS_OF_POINT));
@@ -230,12 +274,16 @@ impl<'a> Section<'a> {
         for finished in reply.finished(true) {
             let sentence = bare(&reply.text[finished.range]);
             let is_told_as_row = is_row(sentence) && !self.whole.is_empty();
-            if points.len() == wanted || says_absent(sentence) || is_told_as_row {
+            if points.len() == wanted || says_absent(sentence) || is_told_as_row || OF_TEXT.is_match(sentence)
+            {
                 continue;
             }
             let checked = aligner.check(sentence, &[])?;
+            let is_torn = self.form == Form::Sentences && !closes(sentence);
+            let is_assumed = checked.citations.iter().any(|citation| SUPPOSES.is_match(&citation.quote))
+                && !SUPPOSES.is_match(sentence);
             match checked.support {
-                Support::Supported if checked.score >= SURE => {
+                Support::Supported if checked.score >= SURE && !is_torn && !is_assumed => {
                     points.push(point(sentence.to_owned(), checked.citations))
                 }
                 Support::NotAClaim => {}
@@ -292,6 +340,30 @@ impl<'a> Section<'a> {
     }
 }
 
+/// Whether a sentence ends as one.
+fn closes(sentence: &str) -> bool {
+    sentence
+        .trim_end()
+        .trim_end_matches(['"', '”', '’', ')', '*', '_'])
+        .ends_with(['.', '!', '?', '。', '！', '؟', ';'])
+}
+
+/// What is said only in case of something else: `If an emerging growth company, indicate by check mark`.
+static SUPPOSES: LazyLock<Regex> = LazyLock::new(|| {
+    // The source is a literal.
+    Regex::new(r"(?i)\b(?:if|unless|whether|provided\s+that|wenn|falls|sofern|ob|si|sauf)\b")
+        .unwrap_or_else(|error| panic!("{error}"))
+});
+
+/// What is said of the text, and not by it.
+static OF_TEXT: LazyLock<Regex> = LazyLock::new(|| {
+    // The source is a literal.
+    Regex::new(
+        r"(?i)^(?:the|this|der|dieser|le|ce|el|este)\s+(?:text|section|passage|abschnitt|texte|texto)\b",
+    )
+    .unwrap_or_else(|error| panic!("{error}"))
+});
+
 fn point(text: String, citations: Vec<Citation>) -> Claim {
     Claim { span: Span::new(0, text.len()), text, support: Support::Supported, citations }
 }
@@ -336,6 +408,8 @@ fn finish(
         .iter()
         .map(|own| vectors.iter().map(|other| dot(own, other)).sum::<f32>() / vectors.len() as f32)
         .collect();
+    // Sums and dates are what a summary is read for.
+    let told: Vec<f32> = texts.iter().map(|text| FIGURE * facts(text).len().min(2) as f32).collect();
     let is_computed = |index: usize| {
         points[index].1.citations.first().is_some_and(|citation| citation.quote.lines().all(is_row))
     };
@@ -353,7 +427,7 @@ fn finish(
         // The first table of several is the one that they were made for.
         let value = |index: usize| match is_computed(index) {
             true => 1.0 - index as f32 / points.len() as f32,
-            false => central[index] - nearest(index),
+            false => central[index] + told[index] - nearest(index),
         };
         let best = || open.by_ref().max_by(|&a, &b| value(a).total_cmp(&value(b)).then(b.cmp(&a)));
         let next = first.filter(|_| are_many).or_else(best);
