@@ -166,7 +166,8 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// Number of pages or slides, where the file has any.
     pub pages: Option<u32>,
-    /// Date the document itself states (mail header, PDF or office metadata), in seconds since the Unix epoch.
+    /// Date the document itself states (mail header, the beginning of its text, its name, PDF or office metadata), in seconds since
+    /// the Unix epoch.
     pub date: Option<i64>,
     pub outcome: Outcome,
     /// Members with the name that each has inside its container (`report.pdf`, `photos/a.txt`).

@@ -208,6 +208,8 @@ fn is_changed(earlier: &str, later: &str, related: bool) -> bool {
     }
 }
 
+/// Bytes of a first line that is a title, and no paragraph.
+const TITLE: usize = 90;
 /// Share of the words of the shorter of two names that the other must have for both to be called after one thing.
 const SAME_NAME: f32 = 0.75;
 
@@ -216,7 +218,8 @@ fn are_of_one_matter(a: &Passage, b: &Passage) -> bool {
     // A text without a title goes by its file's name, and says in its first line what it is.
     let first = |passage: &Passage| {
         let is_named = passage.path.contains(passage.title.as_str());
-        let first = passage.text.lines().next().filter(|_| is_named && passage.span.start == 0);
+        let is_first = |line: &&str| is_named && passage.span.start == 0 && line.len() <= TITLE;
+        let first = passage.text.lines().next().filter(is_first);
         first.unwrap_or_default().to_owned()
     };
     let called = |passage: &Passage| matter(&format!("{} {}", header_text(passage), first(passage)));
