@@ -116,7 +116,7 @@ pub(crate) fn newer_first(question: &str, passages: &mut Vec<Passage>) {
 
 /// The sentences of a passage with a figure that are about what is asked. What its title says, every one of them is about.
 fn statements(asked: &BTreeSet<String>, passage: &Passage) -> Vec<String> {
-    let title = content_stems(&header_text(passage));
+    let title = content_stems(&called(passage));
     let beside: BTreeSet<&String> = asked.difference(&title).collect();
     let wanted = if beside.is_empty() { asked.iter().collect() } else { beside };
     let about = |stems: &BTreeSet<String>| {
@@ -215,17 +215,17 @@ const SAME_NAME: f32 = 0.75;
 
 /// Whether two documents are called after the same thing: a lease and its amendment, two versions of a manual.
 fn are_of_one_matter(a: &Passage, b: &Passage) -> bool {
-    // A text without a title goes by its file's name, and says in its first line what it is.
-    let first = |passage: &Passage| {
-        let is_named = passage.path.contains(passage.title.as_str());
-        let is_first = |line: &&str| is_named && passage.span.start == 0 && line.len() <= TITLE;
-        let first = passage.text.lines().next().filter(is_first);
-        first.unwrap_or_default().to_owned()
-    };
-    let called = |passage: &Passage| matter(&format!("{} {}", header_text(passage), first(passage)));
-    let (a, b) = (called(a), called(b));
+    let (a, b) = (matter(&called(a)), matter(&called(b)));
     let shared = a.intersection(&b).count();
     shared >= 2 && shared as f32 >= SAME_NAME * a.len().min(b.len()) as f32
+}
+
+/// What a document is called. A text without a title goes by its file's name, and says in its first line what it is.
+fn called(passage: &Passage) -> String {
+    let is_named = passage.path.contains(passage.title.as_str());
+    let is_first = |line: &&str| is_named && passage.span.start == 0 && line.len() <= TITLE;
+    let first = passage.text.lines().next().filter(is_first);
+    format!("{} {}", header_text(passage), first.unwrap_or_default())
 }
 
 /// The words of a text without its figures.

@@ -11,6 +11,7 @@ const BLOCK_LINES: usize = 40;
 /// Reads plain text: a block ends at a blank line, or after [`BLOCK_LINES`] lines.
 pub(super) fn read(source: &Source) -> Reading {
     let mut draft = source.verbatim();
+    draft.title = title(draft.text()).map(str::to_owned);
     let lines = Lines::of(draft.text());
     let mut open: Option<(usize, usize)> = None;
     for line in 0..lines.count() {
@@ -29,6 +30,20 @@ pub(super) fn read(source: &Source) -> Reading {
         lines.mark(&mut draft, BlockKind::Paragraph, first, last);
     }
     Ok(draft)
+}
+
+/// Characters of a line that is a title.
+const TITLE: usize = 120;
+
+/// The first line, where it stands by itself and is no sentence, greeting or label.
+fn title(text: &str) -> Option<&str> {
+    let mut lines = text.lines().map(str::trim).skip_while(|line| line.is_empty());
+    let (first, below) = (lines.next()?, lines.next()?);
+    let is_alone = below.is_empty() && lines.any(|line| !line.is_empty());
+    let is_title = first.chars().count() <= TITLE
+        && first.chars().any(char::is_alphabetic)
+        && !first.ends_with(['.', ',', ':', ';', '!', '?', '。', '，', '：', '！', '？']);
+    (is_alone && is_title).then_some(first)
 }
 
 impl Source<'_> {
@@ -103,6 +118,21 @@ mod tests {
     fn a_long_paragraph_is_cut_at_lines() {
         let file = "word\n".repeat(95);
         assert_eq!(read("a.log", file.as_bytes()).blocks.len(), 3);
+    }
+
+    #[test]
+    fn a_first_line_that_stands_alone_is_the_title() {
+        let title = |text: &str| read("a.txt", text.as_bytes()).title;
+        assert_eq!(title("Mietvertrag über die Halle 4\n\n§ 1 Die Miete"), "Mietvertrag über die Halle 4");
+        for other in [
+            "Dear Ada,\n\nThe rent",
+            "It rained.\n\nWe left",
+            "One\ntwo\n\nthree",
+            "Alone\n\n",
+            "2024\n\nThe year",
+        ] {
+            assert_eq!(title(other), "", "{other}");
+        }
     }
 
     #[test]
