@@ -868,6 +868,8 @@ mod tests {
             "Amendment of the lease of Mill Lane\n\nThe period in clause 3 is six months instead of three.",
         );
         (lease.date, change.date) = (Some(0), Some(1_000_000_000));
+        lease.title = "Lease of Mill Lane".to_owned();
+        change.title = "Amendment of the lease of Mill Lane".to_owned();
         let script =
             || Script::of(&["Either party may end this lease by three months' notice."]).finding(true);
         let (answer, streamed, _) =

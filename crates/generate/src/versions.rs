@@ -116,7 +116,7 @@ pub(crate) fn newer_first(question: &str, passages: &mut Vec<Passage>) {
 
 /// The sentences of a passage with a figure that are about what is asked. What its title says, every one of them is about.
 fn statements(asked: &BTreeSet<String>, passage: &Passage) -> Vec<String> {
-    let title = content_stems(&called(passage));
+    let title = content_stems(&header_text(passage));
     let beside: BTreeSet<&String> = asked.difference(&title).collect();
     let wanted = if beside.is_empty() { asked.iter().collect() } else { beside };
     let about = |stems: &BTreeSet<String>| {
@@ -186,21 +186,34 @@ static CLAUSE: LazyLock<Regex> = LazyLock::new(|| {
     let words = r"(?i)(?:\b(?:clause|section|article|paragraph|klausel|ziffer|artikel|absatz|cláusula|artículo)|§)\s*(\d+(?:\.\d+)*)\b";
     Regex::new(words).unwrap_or_else(|error| panic!("{error}"))
 });
-/// The number that a clause begins with.
+/// The number that a clause begins with: `3.`, `3)`, `§ 3` or `3.2`, but not `3 months`.
 static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[\s#*]*(?:§\s*)?(\d{1,2}(?:\.\d{1,2})*)(?:[.)]\s|\s)\s*")
-        .unwrap_or_else(|error| panic!("{error}"))
+    let words = r"^[\s#*]*(?:§\s*(\d+(?:\.\d+)*)\.?|(\d{1,2})[.)]|(\d{1,2}(?:\.\d{1,2})+)\.?)\s+";
+    Regex::new(words).unwrap_or_else(|error| panic!("{error}"))
 });
+
+/// The number of a clause, and where its words begin.
+fn numbered(clause: &str) -> Option<(&str, usize)> {
+    let captures = NUMBERED.captures(clause)?;
+    let end = captures.get(0)?.end();
+    // `2.5 litres of water` are no clause.
+    let is_begun = clause[end..].starts_with(|c: char| !c.is_lowercase());
+    let number = captures.iter().skip(1).flatten().next()?.as_str();
+    is_begun.then_some((number, end))
+}
 
 /// Whether a later sentence changes what an earlier one says: it names its clause, or speaks of the same.
 fn is_changed(earlier: &str, later: &str, related: bool) -> bool {
     if !CHANGES.is_match(later) {
         return false;
     }
-    let number = NUMBERED.captures(earlier).map(|captures| captures[1].to_owned());
-    let named: Vec<String> = CLAUSE.captures_iter(later).map(|captures| captures[1].to_owned()).collect();
-    match number {
-        Some(number) if related && !named.is_empty() => named.contains(&number),
+    let named: Vec<&str> = CLAUSE
+        .captures_iter(later)
+        .filter_map(|captures| captures.get(1))
+        .map(|number| number.as_str())
+        .collect();
+    match numbered(earlier) {
+        Some((number, _)) if related && !named.is_empty() => named.contains(&number),
         _ => {
             let least = if related { LEAST_RELATED } else { LEAST_SHARED };
             matter(earlier).intersection(&matter(later)).count() >= least
@@ -208,24 +221,14 @@ fn is_changed(earlier: &str, later: &str, related: bool) -> bool {
     }
 }
 
-/// Bytes of a first line that is a title, and no paragraph.
-const TITLE: usize = 90;
 /// Share of the words of the shorter of two names that the other must have for both to be called after one thing.
 const SAME_NAME: f32 = 0.75;
 
 /// Whether two documents are called after the same thing: a lease and its amendment, two versions of a manual.
 fn are_of_one_matter(a: &Passage, b: &Passage) -> bool {
-    let (a, b) = (matter(&called(a)), matter(&called(b)));
+    let (a, b) = (matter(&header_text(a)), matter(&header_text(b)));
     let shared = a.intersection(&b).count();
     shared >= 2 && shared as f32 >= SAME_NAME * a.len().min(b.len()) as f32
-}
-
-/// What a document is called. A text without a title goes by its file's name, and says in its first line what it is.
-fn called(passage: &Passage) -> String {
-    let is_named = passage.path.contains(passage.title.as_str());
-    let is_first = |line: &&str| is_named && passage.span.start == 0 && line.len() <= TITLE;
-    let first = passage.text.lines().next().filter(is_first);
-    format!("{} {}", header_text(passage), first.unwrap_or_default())
 }
 
 /// The words of a text without its figures.
@@ -270,7 +273,7 @@ fn contradicting((held, quote): (&Passage, &str), other: &Passage, related: bool
 
 /// The figures of a sentence but for the number that it begins with and the day of its document: two leases begin alike.
 fn figured(sentence: &str, of: &Passage) -> Vec<Found> {
-    let begin = NUMBERED.find(sentence).map_or(0, |number| number.end());
+    let begin = numbered(sentence).map_or(0, |(_, end)| end);
     let own_day = of.date.map(day);
     let is_own_day = |found: &Found| match &found.fact {
         Fact::Date { year, month, day, .. } => own_day == Some(format!("{year:04}-{month:02}-{day:02}")),
@@ -445,6 +448,7 @@ mod tests {
         let lease = "Either party may end this lease after the fifth year by giving the other at least six months' notice in writing.";
         assert_eq!(said(lease, handbook, false), None, "months and years are of anything");
         assert_eq!(said("3. The rent is due monthly.", "4. The rent is due monthly.", true), None);
+        assert!(said("30 days' notice ends the lease.", "60 days' notice ends the lease.", true).is_some());
         let begins = |day: &str| format!("This lease is made on {day} between Anna Holm and Fenwick Ltd.");
         assert_eq!(said(&begins("1 March 2022"), &begins("1 March 2024"), true), None, "each is of its day");
     }

@@ -64,8 +64,8 @@ fn pattern(source: &str) -> Regex {
 /// The first day that the beginning of `text` gives the document itself, as seconds since the Unix epoch.
 pub(super) fn stated(text: &str) -> Option<i64> {
     let head = &text[..text.floor_char_boundary(HEAD)];
-    let lines = head.lines().filter(|line| !line.trim().is_empty()).take(LINES);
-    lines.into_iter().find_map(|line| {
+    let mut lines = head.lines().filter(|line| !line.trim().is_empty()).take(LINES);
+    lines.find_map(|line| {
         let found = days(line).into_iter().find(|(range, _)| is_own(line, range));
         found.map(|(_, day)| day)
     })
