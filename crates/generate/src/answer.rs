@@ -22,7 +22,7 @@ use crate::prompt::{self, Shown};
 use crate::setting::{is_narrow, is_said_again, parts};
 use crate::stream::{Finished, Reply, is_absent};
 use crate::tasks::{Criterion, Source, Visited, asks_for_all, surely_of_all, told};
-use crate::versions::{as_of, bears_on, changed_since};
+use crate::versions::{self, bears_on, changed_since};
 use crate::whole::of_whole_documents;
 use crate::words::content_stems;
 use crate::{AnswerConfig, Error, Turn};
@@ -137,12 +137,14 @@ pub fn answer(
     embedder: &dyn Embedder,
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(Answer, Stats), Error> {
-    let Some(as_of) = as_of(request.asked, request.passages) else {
+    let Some(as_of) = versions::as_of(request.asked, request.passages) else {
         return of_any_day(request, generator, embedder, sink);
     };
     let (kept, later) = as_of.split(request.passages);
+    // With the document that it names, where it names one.
+    let whole = versions::as_of(request.question, request.passages);
     let of_then = AnswerRequest {
-        question: &as_of.asked,
+        question: whole.as_ref().map_or(request.question, |whole| &whole.asked),
         asked: &as_of.asked,
         passages: &kept,
         coverage: request.coverage.clone(),

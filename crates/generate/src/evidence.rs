@@ -95,6 +95,11 @@ impl<'a> Evidence<'a> {
         [std::slice::from_ref(&passage.title), &passage.headings].concat().join(" > ")
     }
 
+    /// The sentences that are headings of others.
+    pub fn headings(&self) -> BTreeSet<usize> {
+        self.sentences.iter().filter_map(|sentence| sentence.heading).collect()
+    }
+
     /// Makes the vectors of `wanted` that are not there yet.
     pub fn embed(&mut self, wanted: &[usize], embedder: &dyn Embedder) -> Result<(), Error> {
         let missing: Vec<usize> =

@@ -134,10 +134,17 @@ fn statements(asked: &BTreeSet<String>, passage: &Passage) -> Vec<String> {
 pub(crate) fn otherwise(held: &Passage, quote: &str, other: &Passage) -> Option<String> {
     let related = are_of_one_matter(held, other);
     contradicting((held, quote), other, related).or_else(|| {
-        let is_change = |theirs: &str| match other.date.cmp(&held.date) {
-            Ordering::Greater => is_changed(quote, theirs, related),
-            Ordering::Less => is_changed(theirs, quote, related),
-            Ordering::Equal => false,
+        let is_newer = match other.date.cmp(&held.date) {
+            Ordering::Equal => return None,
+            order => order.is_gt(),
+        };
+        // Most texts change nothing, and need not be taken apart.
+        if !CHANGES.is_match(if is_newer { &other.text } else { quote }) {
+            return None;
+        }
+        let is_change = |theirs: &str| match is_newer {
+            true => is_changed(quote, theirs, related),
+            false => is_changed(theirs, quote, related),
         };
         let sentences = split(0, &other.text).into_iter().filter(|sentence| sentence.citable);
         let mut theirs = sentences.map(|sentence| &other.text[sentence.range]);

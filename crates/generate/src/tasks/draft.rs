@@ -64,11 +64,11 @@ pub fn draft(
 
 /// The sentences that say most in figures and names, best first.
 fn telling(evidence: &Evidence) -> Vec<usize> {
+    let headings = evidence.headings();
     let says = |&index: &usize| {
         let sentence = &evidence.sentences[index];
-        let is_heading = evidence.sentences.iter().any(|other| other.heading == Some(index));
         sentence.citable
-            && !is_heading
+            && !headings.contains(&index)
             && !is_row(evidence.text(index))
             && sentence.stems.len() >= LEAST_WORDS
     };

@@ -177,10 +177,13 @@ impl Form {
 
 /// The sentences that can stand by themselves.
 fn whole(evidence: &Evidence) -> Vec<usize> {
+    let headings = evidence.headings();
     let is_whole = |&at: &usize| {
         let sentence = &evidence.sentences[at];
-        let is_heading = evidence.sentences.iter().any(|other| other.heading == Some(at));
-        sentence.citable && !is_heading && sentence.stems.len() >= LEAST_WORDS && !is_row(evidence.text(at))
+        sentence.citable
+            && !headings.contains(&at)
+            && sentence.stems.len() >= LEAST_WORDS
+            && !is_row(evidence.text(at))
     };
     (0..evidence.sentences.len()).filter(is_whole).collect()
 }
